@@ -1,0 +1,1 @@
+//! The one boxed body of the client side.

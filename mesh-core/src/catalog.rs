@@ -1,0 +1,1 @@
+//! Services, their instances and their health as known.

@@ -1,0 +1,1 @@
+//! Compile config entries into routes, splits, targets and fail-over.

@@ -1,0 +1,1 @@
+//! Wall-clock time that follows tokio's clock.

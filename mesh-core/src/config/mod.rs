@@ -1,0 +1,1 @@
+//! Config entries: one file per kind, HCL 1 and JSON, diagnostics.

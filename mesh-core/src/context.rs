@@ -1,0 +1,1 @@
+//! How layers speak: the outbound and inbound context of a request.

@@ -1,0 +1,1 @@
+//! Runtime state of endpoints and targets that outlives snapshots.

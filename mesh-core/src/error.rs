@@ -1,0 +1,1 @@
+//! The error of the client side: who is to blame.

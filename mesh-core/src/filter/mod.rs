@@ -1,0 +1,1 @@
+//! The boolean expression language of resolver subsets.

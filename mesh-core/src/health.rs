@@ -1,0 +1,1 @@
+//! Active health checks as small state machines and one scheduler.

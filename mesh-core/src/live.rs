@@ -1,0 +1,1 @@
+//! A cheap reader of the newest valid value, and its publisher.

@@ -1,0 +1,1 @@
+//! The seam for sockets, TLS, the in-memory and the simulated network.

@@ -1,0 +1,1 @@
+//! Normalisation of an inbound request's path and headers.

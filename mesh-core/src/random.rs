@@ -1,0 +1,1 @@
+//! One seedable source of randomness.

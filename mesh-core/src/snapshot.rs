@@ -1,0 +1,1 @@
+//! The compiled state a request pins, and the live handle.

@@ -1,0 +1,1 @@
+//! The Service contract suite, an in-memory network, seeds.
