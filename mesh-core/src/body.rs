@@ -43,7 +43,10 @@ impl Body {
 /// Moves a `T` out as a `U` when they are one type.
 fn downcast<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     let mut slot = Some(value);
-    match (&mut slot as &mut dyn Any).downcast_mut::<Option<U>>().and_then(Option::take) {
+    match (&mut slot as &mut dyn Any)
+        .downcast_mut::<Option<U>>()
+        .and_then(Option::take)
+    {
         Some(same) => Ok(same),
         None => Err(slot.expect("taken only when the types are one")),
     }
@@ -70,7 +73,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.0).poll_frame(cx)
     }
 

@@ -19,7 +19,10 @@ pub struct WallClock {
 impl WallClock {
     /// A clock that shows the operating system's date now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where the date enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the date enters"
+    )]
     pub fn system() -> Self {
         Self::starting_at(SystemTime::now())
     }
@@ -27,7 +30,10 @@ impl WallClock {
     /// A clock that shows `base` now, for tests.
     #[must_use]
     pub fn starting_at(base: SystemTime) -> Self {
-        Self { base, at: Instant::now() }
+        Self {
+            base,
+            at: Instant::now(),
+        }
     }
 
     /// The date now.
@@ -71,7 +77,10 @@ mod tests {
     async fn the_date_moves_with_tokios_clock() {
         let clock = WallClock::starting_at(SystemTime::UNIX_EPOCH);
         tokio::time::advance(Duration::from_secs(90)).await;
-        assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(90));
+        assert_eq!(
+            clock.now(),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(90)
+        );
         assert_eq!(clock.instant_of(clock.now()), Instant::now());
     }
 }

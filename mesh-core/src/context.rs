@@ -83,7 +83,12 @@ pub enum AttemptOutcome {
 
 impl Attempt {
     fn new(started: Instant) -> Self {
-        Self { started, target: OnceLock::new(), endpoint: OnceLock::new(), outcome: OnceLock::new() }
+        Self {
+            started,
+            target: OnceLock::new(),
+            endpoint: OnceLock::new(),
+            outcome: OnceLock::new(),
+        }
     }
 
     /// The target, once selected.
@@ -179,12 +184,16 @@ impl Outbound {
 
     /// Notes the leg; a later note (a re-drawn leg) replaces it.
     pub fn set_leg(&self, leg: usize) {
-        self.call.leg.store(u32::try_from(leg).unwrap_or(NO_LEG), Ordering::Relaxed);
+        self.call
+            .leg
+            .store(u32::try_from(leg).unwrap_or(NO_LEG), Ordering::Relaxed);
     }
 
     /// The leg of the split that was drawn.
     pub fn leg(&self) -> Option<&Leg> {
-        self.route()?.legs.get(self.call.leg.load(Ordering::Relaxed) as usize)
+        self.route()?
+            .legs
+            .get(self.call.leg.load(Ordering::Relaxed) as usize)
     }
 
     /// Sets the instant at which the caller stops waiting. The first note stays.
@@ -203,14 +212,23 @@ impl Outbound {
     pub fn next_attempt(&self) -> Self {
         let mut index = 1;
         let mut slot = &self.call.more;
-        let mut node = Box::new(Node { attempt: Attempt::new(Instant::now()), next: OnceLock::new() });
+        let mut node = Box::new(Node {
+            attempt: Attempt::new(Instant::now()),
+            next: OnceLock::new(),
+        });
         // Two hedged attempts may append at once; whoever loses the slot tries the next one.
         while let Err(back) = slot.set(node) {
             node = back;
-            slot = &slot.get().expect("a slot that could not be set is set").next;
+            slot = &slot
+                .get()
+                .expect("a slot that could not be set is set")
+                .next;
             index += 1;
         }
-        Self { call: Arc::clone(&self.call), attempt: index }
+        Self {
+            call: Arc::clone(&self.call),
+            attempt: index,
+        }
     }
 
     /// Number of this handle's attempt, from 0.
@@ -222,7 +240,9 @@ impl Outbound {
     /// This handle's attempt.
     #[must_use]
     pub fn attempt(&self) -> &Attempt {
-        self.attempts().nth(self.attempt as usize).unwrap_or(&self.call.first)
+        self.attempts()
+            .nth(self.attempt as usize)
+            .unwrap_or(&self.call.first)
     }
 
     /// All attempts so far, in order.
@@ -238,9 +258,11 @@ impl Outbound {
     /// Whether an attempt before this one went to that endpoint.
     #[must_use]
     pub fn has_tried(&self, endpoint: &Endpoint) -> bool {
-        self.attempts()
-            .take(self.attempt as usize)
-            .any(|attempt| attempt.endpoint().is_some_and(|tried| tried.key == endpoint.key))
+        self.attempts().take(self.attempt as usize).any(|attempt| {
+            attempt
+                .endpoint()
+                .is_some_and(|tried| tried.key == endpoint.key)
+        })
     }
 }
 
@@ -338,7 +360,10 @@ impl Inbound {
 
     /// Makes this the [`Inbound::current`] one whenever `future` is polled.
     pub fn scope<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped { future, inbound: Some(self) }
+        Scoped {
+            future,
+            inbound: Some(self),
+        }
     }
 }
 
@@ -373,7 +398,10 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let former = CURRENT.replace(this.inbound.take());
-        let _restore = Restore { own: this.inbound, former };
+        let _restore = Restore {
+            own: this.inbound,
+            former,
+        };
         this.future.poll(cx)
     }
 }
@@ -387,9 +415,25 @@ mod tests {
         let first = Outbound::begin(&mut Extensions::new());
         let second = first.next_attempt();
         let third = first.next_attempt();
-        assert_eq!((first.attempt_index(), second.attempt_index(), third.attempt_index()), (0, 1, 2));
-        second.attempt().set_outcome(AttemptOutcome::Failed { kind: ErrorKind::Reset, after: Duration::ZERO });
-        assert_eq!(first.attempts().map(|a| a.outcome().is_some()).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(
+            (
+                first.attempt_index(),
+                second.attempt_index(),
+                third.attempt_index()
+            ),
+            (0, 1, 2)
+        );
+        second.attempt().set_outcome(AttemptOutcome::Failed {
+            kind: ErrorKind::Reset,
+            after: Duration::ZERO,
+        });
+        assert_eq!(
+            first
+                .attempts()
+                .map(|a| a.outcome().is_some())
+                .collect::<Vec<_>>(),
+            [false, true, false]
+        );
     }
 
     #[tokio::test]
@@ -398,7 +442,9 @@ mod tests {
         let inner = Inbound::begin(&mut Extensions::new(), None);
         outer.set_deadline(Instant::now());
         let nested = outer.scope(async move {
-            let seen_inside = inner.scope(async { Inbound::current().and_then(|i| i.deadline()) }).await;
+            let seen_inside = inner
+                .scope(async { Inbound::current().and_then(|i| i.deadline()) })
+                .await;
             tokio::task::yield_now().await;
             (seen_inside, Inbound::current().and_then(|i| i.deadline()))
         });

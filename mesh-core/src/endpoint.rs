@@ -74,7 +74,10 @@ impl EndpointState {
     }
 
     /// Applies a pure transition by compare-and-swap and returns what it said. `decide` may run more than once.
-    pub fn update_ejection<R>(&self, mut decide: impl FnMut(EjectionState) -> (EjectionState, R)) -> R {
+    pub fn update_ejection<R>(
+        &self,
+        mut decide: impl FnMut(EjectionState) -> (EjectionState, R),
+    ) -> R {
         let mut seen = self.ejection.load(Ordering::Relaxed);
         loop {
             let (next, said) = decide(EjectionState::unpack(seen));
@@ -82,7 +85,12 @@ impl EndpointState {
             if next == seen {
                 return said;
             }
-            match self.ejection.compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.ejection.compare_exchange_weak(
+                seen,
+                next,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return said,
                 Err(newer) => seen = newer,
             }
@@ -241,9 +249,20 @@ pub struct EndpointSet {
 impl EndpointSet {
     /// A set; endpoints are put into the order of their keys.
     #[must_use]
-    pub fn new(version: u64, mut endpoints: Vec<Arc<Endpoint>>, total: usize, settled: bool) -> Self {
+    pub fn new(
+        version: u64,
+        mut endpoints: Vec<Arc<Endpoint>>,
+        total: usize,
+        settled: bool,
+    ) -> Self {
         endpoints.sort_by(|a, b| a.key.cmp(&b.key));
-        Self { version, endpoints, total, settled, derived: OnceLock::new() }
+        Self {
+            version,
+            endpoints,
+            total,
+            settled,
+            derived: OnceLock::new(),
+        }
     }
 
     /// Whether no endpoint may be used.
@@ -261,7 +280,9 @@ impl EndpointSet {
     /// Whether an endpoint is there that is not ejected at `now`.
     #[must_use]
     pub fn has_ready(&self, now: Instant) -> bool {
-        self.endpoints.iter().any(|endpoint| !endpoint.state.is_ejected(now))
+        self.endpoints
+            .iter()
+            .any(|endpoint| !endpoint.state.is_ejected(now))
     }
 
     /// What a balancer derives from the set once, such as a hash ring. The first caller's type stays; a caller that
@@ -279,7 +300,10 @@ impl fmt::Debug for EndpointSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointSet")
             .field("version", &self.version)
-            .field("endpoints", &self.endpoints.iter().map(|e| &*e.key).collect::<Vec<_>>())
+            .field(
+                "endpoints",
+                &self.endpoints.iter().map(|e| &*e.key).collect::<Vec<_>>(),
+            )
             .field("total", &self.total)
             .field("settled", &self.settled)
             .finish_non_exhaustive()
@@ -345,7 +369,10 @@ mod tests {
     use super::*;
 
     fn key(subject: &str) -> StateKey {
-        StateKey { local: "web".into(), subject: subject.into() }
+        StateKey {
+            local: "web".into(),
+            subject: subject.into(),
+        }
     }
 
     #[tokio::test]
@@ -353,31 +380,64 @@ mod tests {
         let registry = Registry::default();
         let first = registry.target(key("backend"));
         first.requests.store(3, Ordering::Relaxed);
-        assert_eq!(registry.target(key("backend")).requests.load(Ordering::Relaxed), 3);
+        assert_eq!(
+            registry
+                .target(key("backend"))
+                .requests
+                .load(Ordering::Relaxed),
+            3
+        );
         drop(first);
-        assert_eq!(registry.target(key("backend")).requests.load(Ordering::Relaxed), 0);
+        assert_eq!(
+            registry
+                .target(key("backend"))
+                .requests
+                .load(Ordering::Relaxed),
+            0
+        );
     }
 
     #[tokio::test]
     async fn two_local_services_share_no_state() {
         let registry = Registry::default();
         let web = registry.endpoint(key("b-1"));
-        let other = registry.endpoint(StateKey { local: "gateway".into(), subject: "b-1".into() });
+        let other = registry.endpoint(StateKey {
+            local: "gateway".into(),
+            subject: "b-1".into(),
+        });
         assert!(!Arc::ptr_eq(&web, &other));
     }
 
     #[test]
     fn an_ejection_state_survives_packing() {
-        let state = EjectionState { failures: 65_535, times: 255, until_ms: (1 << 39) - 1, counted: true };
+        let state = EjectionState {
+            failures: 65_535,
+            times: 255,
+            until_ms: (1 << 39) - 1,
+            counted: true,
+        };
         assert_eq!(EjectionState::unpack(state.pack()), state);
-        let state = EjectionState { failures: 4, times: 1, until_ms: 12_345, counted: false };
+        let state = EjectionState {
+            failures: 4,
+            times: 1,
+            until_ms: 12_345,
+            counted: false,
+        };
         assert_eq!(EjectionState::unpack(state.pack()), state);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_ejection_ends_with_its_time() {
         let state = EndpointState::default();
-        state.update_ejection(|s| (EjectionState { until_ms: 1_000, ..s }, ()));
+        state.update_ejection(|s| {
+            (
+                EjectionState {
+                    until_ms: 1_000,
+                    ..s
+                },
+                (),
+            )
+        });
         assert!(state.is_ejected(Instant::now()));
         tokio::time::advance(Duration::from_millis(1_000)).await;
         assert!(!state.is_ejected(Instant::now()));

@@ -76,7 +76,9 @@ impl ErrorKind {
     pub fn status(self) -> StatusCode {
         match self {
             Self::UnknownService => StatusCode::NOT_FOUND,
-            Self::RequestTimeout | Self::PerTryTimeout | Self::IdleTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::RequestTimeout | Self::PerTryTimeout | Self::IdleTimeout => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
             Self::RequestBody => StatusCode::BAD_REQUEST,
             Self::Protocol => StatusCode::BAD_GATEWAY,
             Self::Other => StatusCode::INTERNAL_SERVER_ERROR,
@@ -190,7 +192,12 @@ impl Error {
     /// An error of that kind.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self { kind, subject: None, unsent: kind.is_unsent(), source: None }
+        Self {
+            kind,
+            subject: None,
+            unsent: kind.is_unsent(),
+            source: None,
+        }
     }
 
     /// Adds the cause.
@@ -304,12 +311,17 @@ mod tests {
         assert_eq!(Error::from_boxed(own).kind(), ErrorKind::Reset);
         let foreign = Error::from_boxed("disk full".into());
         assert_eq!(foreign.kind(), ErrorKind::Other);
-        assert_eq!(foreign.source().map(ToString::to_string).as_deref(), Some("disk full"));
+        assert_eq!(
+            foreign.source().map(ToString::to_string).as_deref(),
+            Some("disk full")
+        );
     }
 
     #[test]
     fn display_names_the_subject_and_not_the_source() {
-        let error = Error::new(ErrorKind::NoHealthyEndpoint).with_subject("v1.backend").with_source("refused");
+        let error = Error::new(ErrorKind::NoHealthyEndpoint)
+            .with_subject("v1.backend")
+            .with_source("refused");
         assert_eq!(error.to_string(), "no healthy endpoint: v1.backend");
     }
 }

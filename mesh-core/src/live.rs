@@ -36,8 +36,16 @@ impl<T> Live<T> {
     /// A handle and the publisher that feeds it.
     #[must_use]
     pub fn channel(value: T) -> (Publisher<T>, Self) {
-        let cell = Arc::new(Cell { value: ArcSwap::from_pointee(value), version: watch::Sender::new(1) });
-        (Publisher { cell: Arc::clone(&cell) }, Self { cell })
+        let cell = Arc::new(Cell {
+            value: ArcSwap::from_pointee(value),
+            version: watch::Sender::new(1),
+        });
+        (
+            Publisher {
+                cell: Arc::clone(&cell),
+            },
+            Self { cell },
+        )
     }
 
     /// The newest value, borrowed. Wait-free; hold it for one decision, not across an `await`.
@@ -90,20 +98,26 @@ impl<T> Publisher<T> {
     /// A reader of what this publishes.
     #[must_use]
     pub fn reader(&self) -> Live<T> {
-        Live { cell: Arc::clone(&self.cell) }
+        Live {
+            cell: Arc::clone(&self.cell),
+        }
     }
 }
 
 // A derive would ask for `T: Clone`.
 impl<T> Clone for Live<T> {
     fn clone(&self) -> Self {
-        Self { cell: Arc::clone(&self.cell) }
+        Self {
+            cell: Arc::clone(&self.cell),
+        }
     }
 }
 
 impl<T> Clone for Publisher<T> {
     fn clone(&self) -> Self {
-        Self { cell: Arc::clone(&self.cell) }
+        Self {
+            cell: Arc::clone(&self.cell),
+        }
     }
 }
 

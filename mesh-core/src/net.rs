@@ -133,12 +133,22 @@ impl<IO> Connection<IO> {
     /// A connection without identity or negotiation.
     #[must_use]
     pub fn plain(io: IO) -> Self {
-        Self { io, negotiated: None, peer: None, expires: None }
+        Self {
+            io,
+            negotiated: None,
+            peer: None,
+            expires: None,
+        }
     }
 
     /// Changes the byte stream and keeps the facts.
     pub fn map_io<T>(self, map: impl FnOnce(IO) -> T) -> Connection<T> {
-        Connection { io: map(self.io), negotiated: self.negotiated, peer: self.peer, expires: self.expires }
+        Connection {
+            io: map(self.io),
+            negotiated: self.negotiated,
+            peer: self.peer,
+            expires: self.expires,
+        }
     }
 }
 
@@ -181,14 +191,24 @@ impl ConnectError {
             io::ErrorKind::NotFound => "unresolved",
             _ => "io",
         };
-        Self { kind: ConnectErrorKind::Connect, address, reason, source: source.into() }
+        Self {
+            kind: ConnectErrorKind::Connect,
+            address,
+            reason,
+            source: source.into(),
+        }
     }
 
     /// The connection was not made in time.
     #[must_use]
     pub fn timeout(address: Address, after: Duration) -> Self {
         let source = format!("no connection after {after:?}").into();
-        Self { kind: ConnectErrorKind::Timeout, address, reason: "timeout", source }
+        Self {
+            kind: ConnectErrorKind::Timeout,
+            address,
+            reason: "timeout",
+            source,
+        }
     }
 }
 
@@ -199,7 +219,9 @@ impl From<ConnectError> for Error {
             ConnectErrorKind::Timeout => ErrorKind::ConnectTimeout,
             ConnectErrorKind::Handshake | ConnectErrorKind::Identity => ErrorKind::Handshake,
         };
-        Self::new(kind).with_subject(error.address.to_string()).with_source(error)
+        Self::new(kind)
+            .with_subject(error.address.to_string())
+            .with_source(error)
     }
 }
 
@@ -214,18 +236,25 @@ pub trait Connect: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ConnectError`] when the network, the handshake or the server's identity is at fault.
-    fn connect(&self, to: &Destination) -> impl Future<Output = Result<Connection<Self::Io>, ConnectError>> + Send;
+    fn connect(
+        &self,
+        to: &Destination,
+    ) -> impl Future<Output = Result<Connection<Self::Io>, ConnectError>> + Send;
 }
 
 impl<C: Connect> Connect for Arc<C> {
     type Io = C::Io;
 
-    fn connect(&self, to: &Destination) -> impl Future<Output = Result<Connection<Self::Io>, ConnectError>> + Send {
+    fn connect(
+        &self,
+        to: &Destination,
+    ) -> impl Future<Output = Result<Connection<Self::Io>, ConnectError>> + Send {
         (**self).connect(to)
     }
 }
 
-type BoxConnectFuture<'a> = Pin<Box<dyn Future<Output = Result<Connection<BoxIo>, ConnectError>> + Send + 'a>>;
+type BoxConnectFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Connection<BoxIo>, ConnectError>> + Send + 'a>>;
 
 trait DynConnect: Send + Sync {
     fn connect_boxed<'a>(&'a self, to: &'a Destination) -> BoxConnectFuture<'a>;
@@ -325,7 +354,10 @@ mod tests {
 
     #[test]
     fn an_ip_literal_is_no_host_name() {
-        assert_eq!(Address::new("::1", 80), Address::Socket("[::1]:80".parse().unwrap()));
+        assert_eq!(
+            Address::new("::1", 80),
+            Address::Socket("[::1]:80".parse().unwrap())
+        );
         assert_eq!(Address::new("localhost", 80).to_string(), "localhost:80");
     }
 
@@ -334,8 +366,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = BoxConnect::new(Tcp).connect(&Destination::plain(address)).await.err().unwrap();
-        assert_eq!((error.kind, error.reason), (ConnectErrorKind::Connect, "refused"));
+        let error = BoxConnect::new(Tcp)
+            .connect(&Destination::plain(address))
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(
+            (error.kind, error.reason),
+            (ConnectErrorKind::Connect, "refused")
+        );
         assert_eq!(Error::from(error).kind(), ErrorKind::Connect);
     }
 }

@@ -63,7 +63,11 @@ pub struct TimeoutPolicy {
 
 impl TimeoutPolicy {
     /// No limit at all.
-    pub const NONE: Self = Self { request: None, per_try: None, idle: None };
+    pub const NONE: Self = Self {
+        request: None,
+        per_try: None,
+        idle: None,
+    };
 }
 
 impl Default for TimeoutPolicy {
@@ -126,7 +130,10 @@ impl RetryOn {
     /// The condition of that name in `RetryOn`; `None` for a name Consul does not accept.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, on)| *on)
+        Self::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, on)| *on)
     }
 
     /// Both sets together.
@@ -149,7 +156,10 @@ impl RetryOn {
 
     /// The names of the conditions in this set.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(_, on)| self.contains(*on)).map(|(name, _)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(_, on)| self.contains(*on))
+            .map(|(name, _)| name)
     }
 }
 
@@ -182,7 +192,10 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { base: Duration::from_millis(25), max: Duration::from_millis(250) }
+        Self {
+            base: Duration::from_millis(25),
+            max: Duration::from_millis(250),
+        }
     }
 }
 
@@ -235,7 +248,11 @@ pub struct BudgetPolicy {
 
 impl Default for BudgetPolicy {
     fn default() -> Self {
-        Self { ratio_thousandths: 100, reserve: 10, window: Duration::from_secs(10) }
+        Self {
+            ratio_thousandths: 100,
+            reserve: 10,
+            window: Duration::from_secs(10),
+        }
     }
 }
 
@@ -252,7 +269,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_connections: 1024, max_pending_requests: 1024, max_concurrent_requests: 1024 }
+        Self {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_concurrent_requests: 1024,
+        }
     }
 }
 

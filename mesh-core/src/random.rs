@@ -53,7 +53,9 @@ thread_local! {
 
 fn entropy() -> u64 {
     // The keys of a fresh `RandomState` come from the operating system, once per thread.
-    std::collections::hash_map::RandomState::new().build_hasher().finish()
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
 }
 
 /// The next 64 bits of this thread's generator.
@@ -92,7 +94,10 @@ mod tests {
         for _ in 0..5_000 {
             seen[rng.below(5) as usize] += 1;
         }
-        assert!(seen.iter().all(|count| (900..1_100).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (900..1_100).contains(count)),
+            "{seen:?}"
+        );
         assert_eq!(rng.below(0), 0);
         assert!(unit(u64::MAX) < 1.0);
     }

@@ -12,6 +12,8 @@ use crate::snapshot::Target;
 pub struct Chain {
     /// The service's name.
     pub service: Arc<str>,
+    /// Protocol of the chain, after the caller's overrides.
+    pub protocol: Protocol,
     /// What the entries compiled to.
     pub compiled: Arc<CompiledChain>,
     /// Routes in order; the last one matches everything.
@@ -23,22 +25,20 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Protocol of the chain.
+    /// The first route that matches, by [`crate::chain::decide`]. `None` only for a chain that was put together by
+    /// hand without a route that matches everything.
     #[must_use]
-    pub fn protocol(&self) -> Protocol {
-        self.compiled.protocol
-    }
-
-    /// The first route that matches, by [`crate::chain::decide`].
-    #[must_use]
-    pub fn decide(&self, head: &RequestHead<'_>) -> &Route {
-        let index = crate::chain::decide(&self.compiled.routes, head);
-        &self.routes[index]
+    pub fn decide(&self, head: &RequestHead<'_>) -> Option<&Route> {
+        self.routes
+            .get(crate::chain::decide(&self.compiled.routes, head)?)
     }
 
     /// The targets of all legs and their fail-over levels, repeats included.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.routes.iter().flat_map(|route| &route.legs).flat_map(|leg| &leg.levels)
+        self.routes
+            .iter()
+            .flat_map(|route| &route.legs)
+            .flat_map(|leg| &leg.levels)
     }
 }
 

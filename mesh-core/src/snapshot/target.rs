@@ -49,9 +49,20 @@ pub struct Target {
 impl Target {
     /// A target with its first endpoints.
     #[must_use]
-    pub fn new(spec: TargetSpec, policy: TargetPolicy, state: Arc<TargetState>, endpoints: EndpointSet) -> Self {
+    pub fn new(
+        spec: TargetSpec,
+        policy: TargetPolicy,
+        state: Arc<TargetState>,
+        endpoints: EndpointSet,
+    ) -> Self {
         let version = watch::Sender::new(endpoints.version);
-        Self { spec, policy, state, endpoints: ArcSwap::from_pointee(endpoints), version }
+        Self {
+            spec,
+            policy,
+            state,
+            endpoints: ArcSwap::from_pointee(endpoints),
+            version,
+        }
     }
 
     /// Identifier, `[subset.]service.namespace.partition.datacenter`.
