@@ -13,6 +13,7 @@ use crate::chain::{CompiledChain, CompiledRoute, Overrides, TargetSpec};
 use crate::endpoint::{Endpoint, EndpointSet, Registry, StateKey};
 use crate::filter::{Bound, Filter};
 use crate::identity::SpiffeId;
+use crate::intention::Table;
 use crate::live::{Live, Publisher};
 use crate::net::Address;
 use crate::normalize::Normalization;
@@ -68,7 +69,7 @@ struct Cells {
 #[derive(Debug)]
 struct Cell {
     target: Arc<Target>,
-    filter: Option<Arc<Bound>>,
+    selection: Selection,
 }
 
 /// What a chain was built from, to keep it where nothing changed.
@@ -190,7 +191,11 @@ fn build(
     let intentions = world.intentions.get(local).cloned().unwrap_or_else(|| {
         // A service that no entry and no registration names is still subject to wildcard intentions; where even
         // those do not compile the world would not have been accepted.
-        Arc::new(world.table(local).unwrap_or_default())
+        Arc::new(
+            world
+                .table(local)
+                .unwrap_or_else(|_| Table::deny_all(local, world.trust_domain.clone())),
+        )
     });
     Snapshot {
         version: world.version,
@@ -224,12 +229,7 @@ fn compiled_for(
 }
 
 fn normalization(world: &World) -> Normalization {
-    world
-        .entries
-        .mesh()
-        .map_or_else(Normalization::default, |mesh| {
-            Normalization::from_entry(mesh)
-        })
+    Normalization::of(world.entries.mesh().map(|mesh| &**mesh))
 }
 
 struct ChainMaker<'a> {
@@ -310,22 +310,22 @@ impl ChainMaker<'_> {
         if let Some(cell) =
             kept.filter(|cell| cell.target.spec() == spec && *cell.target.policy() == policy)
         {
-            let (target, filter) = (Arc::clone(&cell.target), cell.filter.clone());
+            let (target, selection) = (Arc::clone(&cell.target), cell.selection.clone());
             self.targets.insert(
                 Arc::clone(&spec.id),
                 Cell {
                     target: Arc::clone(&target),
-                    filter,
+                    selection,
                 },
             );
             return target;
         }
-        let filter = bind(&spec.filter);
+        let selection = select(&spec.filter);
         let state = self.workshop.registry.target(self.state_key(&spec.id));
         let set = endpoints(
             spec,
             &policy,
-            filter.as_deref(),
+            &selection,
             self.key,
             self.world,
             self.workshop,
@@ -335,7 +335,7 @@ impl ChainMaker<'_> {
             Arc::clone(&spec.id),
             Cell {
                 target: Arc::clone(&target),
-                filter,
+                selection,
             },
         );
         target
@@ -356,15 +356,33 @@ fn route_name(route: &CompiledRoute) -> Arc<str> {
     }
 }
 
-/// `None` for no filter. A filter that does not bind selects nothing: it was warned about when it was loaded.
-fn bind(filter: &str) -> Option<Arc<Bound>> {
+/// Which instances belong to a target.
+#[derive(Clone, Debug)]
+enum Selection {
+    All,
+    /// The filter does not bind. It was warned about when it was loaded; the subset has no instances.
+    Nothing,
+    By(Arc<Bound>),
+}
+
+impl Selection {
+    fn selects(&self, instance: &Instance, checks: &[CheckRecord]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing => false,
+            Self::By(bound) => bound.matches(instance, checks),
+        }
+    }
+}
+
+fn select(filter: &str) -> Selection {
     if filter.is_empty() {
-        return None;
+        return Selection::All;
     }
     let bound = Filter::parse(filter)
         .ok()
         .and_then(|filter| filter.bind().ok());
-    Some(Arc::new(bound.unwrap_or_else(Bound::nothing)))
+    bound.map_or(Selection::Nothing, |bound| Selection::By(Arc::new(bound)))
 }
 
 fn publish_endpoints(cell: &Cell, key: &Arc<str>, world: &World, workshop: &Workshop<'_>) {
@@ -372,7 +390,7 @@ fn publish_endpoints(cell: &Cell, key: &Arc<str>, world: &World, workshop: &Work
     let set = endpoints(
         target.spec(),
         target.policy(),
-        cell.filter.as_deref(),
+        &cell.selection,
         key,
         world,
         workshop,
@@ -384,7 +402,7 @@ fn publish_endpoints(cell: &Cell, key: &Arc<str>, world: &World, workshop: &Work
 fn endpoints(
     spec: &TargetSpec,
     policy: &TargetPolicy,
-    filter: Option<&Bound>,
+    selection: &Selection,
     key: &Arc<str>,
     world: &World,
     workshop: &Workshop<'_>,
@@ -394,7 +412,7 @@ fn endpoints(
     let (mut usable, mut total, mut settled) = (Vec::new(), 0, true);
     for instance in world.catalog.instances_in(&spec.service, &spec.datacenter) {
         let health = workshop.board.get(&instance.id).unwrap_or(&unknown);
-        if filter.is_some_and(|filter| !filter.matches(instance, &health.checks)) {
+        if !selection.selects(instance, &health.checks) {
             continue;
         }
         total += 1;

@@ -9,7 +9,9 @@ use crate::catalog::{
 };
 use crate::chain::{self, CompileRequest, CompiledChain, Overrides};
 use crate::config::service::{CheckDefinition, ServiceProxy};
-use crate::config::{Category, Diagnostic, EntryKey, EntrySet, ServiceDefinition, Settings};
+use crate::config::{
+    Category, Diagnostic, EntryKey, EntrySet, Origin, ServiceDefinition, Settings,
+};
 use crate::health::{CheckSpec, DEFAULT_TIMEOUT, ProbeKind, Thresholds};
 use crate::identity::TrustDomain;
 use crate::intention::{self, Table};
@@ -115,6 +117,12 @@ impl World {
             }
             match world.table(&name) {
                 Ok(table) => {
+                    problems.extend(
+                        table
+                            .problems()
+                            .iter()
+                            .map(|p| remark(p, Diagnostic::warning)),
+                    );
                     world.intentions.insert(name, Arc::new(table));
                 }
                 Err(found) => problems.extend(found),
@@ -161,10 +169,16 @@ impl World {
         let context = intention::Context {
             trust_domain: self.trust_domain.clone(),
             default,
-            http_like: chain::is_l7(&protocol),
+            http: chain::is_l7(&protocol),
             peers: BTreeMap::new(),
         };
-        Table::compile(destination, &self.entries, &context)
+        let compiled = Table::compile(destination, &self.entries, &context);
+        compiled.map_err(|problems| {
+            problems
+                .iter()
+                .map(|p| remark(p, Diagnostic::error))
+                .collect()
+        })
     }
 
     /// Every service that an entry or a registration names.
@@ -186,6 +200,18 @@ impl World {
         names.remove("*");
         names
     }
+}
+
+fn remark(
+    problem: &intention::Problem,
+    severity: impl Fn(Category, Origin, String) -> Diagnostic,
+) -> Diagnostic {
+    severity(
+        Category::BadMatch,
+        problem.origin.clone(),
+        problem.message.clone(),
+    )
+    .with_field(problem.field.clone())
 }
 
 fn ordered(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {

@@ -86,6 +86,7 @@ pub fn route(legs: Vec<Leg>) -> Route {
 pub fn chain(compiled: CompiledChain, routes: Vec<Route>) -> Arc<Chain> {
     Arc::new(Chain {
         service: Arc::clone(&compiled.service),
+        protocol: Protocol::from_name(&compiled.protocol),
         compiled: Arc::new(compiled),
         routes,
         budget: BudgetPolicy::default(),
@@ -104,9 +105,8 @@ pub fn simple_chain(service: &str, legs: Vec<Leg>) -> Arc<Chain> {
 pub fn compiled(service: &str) -> CompiledChain {
     CompiledChain {
         service: service.into(),
-        protocol: Protocol::Http,
-        routes: Vec::new(),
-        service_meta: Default::default(),
+        protocol: "http".into(),
+        ..CompiledChain::default()
     }
 }
 
