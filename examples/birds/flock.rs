@@ -382,7 +382,6 @@ pub(crate) const WORLD: &[Bird] = &[
             back: "#3a434f",
             head: "#1f2329",
             face: "#f3b93f",
-            breast: "#f8e3a2",
             belly: "#fbfaf5",
             wing: "#2b323b",
             bill: "#c9735a",
@@ -1016,7 +1015,7 @@ pub(crate) const CANARIES: &[Bird] = &[
          largest of them, at nineteen centimetres or more.",
         Look {
             form: Form::Upright,
-            crest: Crest::Fan,
+            crest: Crest::Mop,
             back: "#f6e6b4",
             head: "#f8eabd",
             belly: "#fff6d9",

@@ -8,6 +8,7 @@
 //! cargo run --example birds -- --help
 //! ```
 
+mod anatomy;
 mod backend;
 mod cli;
 mod flock;

@@ -118,13 +118,16 @@ fn compare(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    for port in Port::ALL {
-        let number = options.ports.of(port);
-        if template.contains(&port.placeholder()) && !names(&text, number) {
+    let ports = Port::ALL
+        .into_iter()
+        .map(|port| (port.placeholder(), options.ports.of(port), port.flag()));
+    let collector = ("@zipkin_port@".to_owned(), options.zipkin.port, "--zipkin");
+    for (placeholder, number, flag) in ports.chain([collector]) {
+        if template.contains(&placeholder) && !names(&text, number) {
             prepared.disagreements.push(format!(
-                "{} does not name port {number} ({}); edit it, or choose another directory with --dir",
-                path.display(),
-                port.flag()
+                "{} does not name port {number} ({flag}); edit it, or choose another directory \
+                 with --dir",
+                path.display()
             ));
         }
     }

@@ -68,3 +68,33 @@ fn escape(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_finds_every_element_that_it_asks_for() {
+        let literal = SCRIPT
+            .split("$(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        let computed = ["error-rate", "delay", "error-rate-value", "delay-value"];
+        let counts = ["count-v1", "count-v2", "count-failed", "count-denied"];
+        let mut asked = 0;
+        for id in literal.chain(computed).chain(counts) {
+            assert_eq!(INDEX.matches(&format!("id=\"{id}\"")).count(), 1, "{id}");
+            asked += 1;
+        }
+        assert!(asked > 20, "{asked}");
+    }
+
+    #[test]
+    fn the_directory_is_shown_as_text() {
+        assert_eq!(
+            escape(r#"<a href="x">&"#),
+            "&lt;a href=&quot;x&quot;&gt;&amp;"
+        );
+        assert!(INDEX.contains("{{dir}}"));
+    }
+}

@@ -43,7 +43,7 @@ impl Port {
     /// The command line option that sets it, its default, and who listens there.
     const fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::Gateway => ("--gateway-port", 8080, "the gateway: open this one"),
+            Self::Gateway => ("--gateway-port", 8080, "the gateway's front door"),
             Self::GatewayMesh => ("--gateway-mesh-port", 20000, "the gateway inside the mesh"),
             Self::Frontend => ("--frontend-port", 6060, "the frontend"),
             Self::BackendV1 => ("--backend-v1-port", 7000, "the backend, version 1"),

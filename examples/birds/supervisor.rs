@@ -128,6 +128,7 @@ struct Flock {
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
     pids: HashMap<&'static str, u32>,
     keepers: JoinSet<()>,
+    resting: JoinSet<()>,
 }
 
 impl Flock {
@@ -139,6 +140,7 @@ impl Flock {
             events: mpsc::unbounded_channel(),
             pids: HashMap::new(),
             keepers: JoinSet::new(),
+            resting: JoinSet::new(),
         }
     }
 
@@ -180,7 +182,7 @@ impl Flock {
                 let line = format!("is gone ({status}); it is started again in {REST:?}");
                 self.voice.tell(role, &line);
                 let events = self.events.0.clone();
-                self.keepers.spawn(async move {
+                self.resting.spawn(async move {
                     tokio::time::sleep(REST).await;
                     // Nobody listens once the demo is stopping.
                     let _ = events.send(Event::Rested(role));
@@ -231,7 +233,7 @@ impl Flock {
     /// Waits until every child has ended, killed if need be.
     async fn all_gone(&mut self) {
         let all = async { while self.keepers.join_next().await.is_some() {} };
-        // The resting ones sleep longer than that; they are dropped with the set.
+        // Children that outlive even that are killed as their handles are dropped.
         let _ = timeout(GRACE + Duration::from_millis(300), all).await;
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn text(options: &Options, v1: Option<u32>) -> String {
     );
     let (what, commands) = match v1 {
         Some(pid) => (
-            "Version 1 dies; it is started again after a while.",
+            "Version 1 dies, and its half of the calls fails until it is started again (20 s).",
             vec![undo(options, INTENTIONS), format!("kill -9 {pid}")],
         ),
         None => (
