@@ -138,6 +138,11 @@ impl Ports {
     }
 }
 
+/// Whether nobody listens on a port of the loopback address.
+pub(crate) fn is_free(number: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

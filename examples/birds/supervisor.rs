@@ -18,6 +18,7 @@ use tower::BoxError;
 
 use crate::backend::Version;
 use crate::cli::{Options, Role};
+use crate::ports;
 use crate::services::{self, Ready, Stop};
 use crate::tour;
 use crate::voice::Voice;
@@ -103,8 +104,10 @@ pub(crate) async fn processes(options: Options) -> Result<(), BoxError> {
     stop_on_signal(stopper.clone());
     let mut flock = Flock::new(options, stop.clone());
     let outcome = tokio::select! {
-        outcome = flock.look_after() => outcome,
+        // Stop comes first, so that nobody is surprised by children that end because of it.
+        biased;
         () = stop.wait() => Ok(()),
+        outcome = flock.look_after() => outcome,
     };
     stopper.send_replace(true);
     flock.all_gone().await;
@@ -181,16 +184,24 @@ impl Flock {
             Event::Gone(role, status) => {
                 let line = format!("is gone ({status}); it is started again in {REST:?}");
                 self.voice.tell(role, &line);
-                let events = self.events.0.clone();
-                self.resting.spawn(async move {
-                    tokio::time::sleep(REST).await;
-                    // Nobody listens once the demo is stopping.
-                    let _ = events.send(Event::Rested(role));
-                });
+                self.rest(role);
+            }
+            // Somebody may have started it by hand meanwhile; take over when that one ends.
+            Event::Rested(role) if !ports::is_free(self.options.ports.of(role.port())) => {
+                self.rest(role);
             }
             Event::Rested(role) => self.start(role)?,
         }
         Ok(())
+    }
+
+    fn rest(&mut self, role: Role) {
+        let events = self.events.0.clone();
+        self.resting.spawn(async move {
+            tokio::time::sleep(REST).await;
+            // Nobody listens once the demo is stopping.
+            let _ = events.send(Event::Rested(role));
+        });
     }
 
     fn start(&mut self, role: Role) -> Result<(), BoxError> {
