@@ -1,1 +1,51 @@
 //! Config entries: one file per kind, HCL 1 and JSON, diagnostics.
+//!
+//! Every entry is plain data as written (decoded, normalised and checked on its own); what entries mean together is
+//! compiled elsewhere. Each record carries the [`Origin`] it was read from, so that later stages can point at file and line.
+
+#[macro_use]
+mod record;
+
+pub mod duration;
+pub mod entry;
+pub mod ingress;
+pub mod intentions;
+pub mod jwt_provider;
+pub mod mesh;
+pub mod policy;
+pub mod proxy_defaults;
+pub mod resolver;
+pub mod router;
+pub mod service;
+pub mod service_defaults;
+pub mod settings;
+pub mod shared;
+pub mod source;
+pub mod splitter;
+
+pub use duration::GoDuration;
+pub use entry::{Entry, EntryKey, EntrySet, Kind};
+pub use ingress::{
+    IngressDefaults, IngressGateway, IngressListener, IngressService, IngressServiceTls,
+};
+pub use intentions::{
+    Action, IntentionHeader, IntentionHttp, IntentionJwt, IntentionJwtClaim, IntentionJwtProvider,
+    IntentionSource, Permission, ServiceIntentions,
+};
+pub use jwt_provider::JwtProvider;
+pub use mesh::MeshEntry;
+pub use policy::MeshPolicy;
+pub use proxy_defaults::ProxyDefaults;
+pub use resolver::{
+    CookieConfig, Failover, FailoverTarget, HashPolicy, LeastRequestConfig, LoadBalancer, Redirect,
+    RingHashConfig, ServiceResolver, Subset,
+};
+pub use router::{
+    HttpMatch, QueryMatch, Route, RouteDestination, RouteHeader, RouteMatch, ServiceRouter,
+};
+pub use service::ServiceDefinition;
+pub use service_defaults::{Destination, ServiceDefaults, Upstream, UpstreamConfig};
+pub use settings::Settings;
+pub use shared::{HeaderModifiers, Limits, MeshGateway, PassiveHealthCheck};
+pub use source::{Origin, Source, Span};
+pub use splitter::{ServiceSplitter, Split};

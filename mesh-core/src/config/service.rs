@@ -1,0 +1,186 @@
+//! Service definitions, as registered with a Consul agent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::GoDuration;
+
+record! {
+    /// A service definition (Consul services reference).
+    pub struct ServiceDefinition {
+        /// Name of the service.
+        pub name: Arc<str> = "name",
+        /// Identifier of the instance; the name is filled in.
+        pub id: Arc<str> = "id",
+        /// Empty for a service, else the kind of a gateway.
+        pub kind: String = "kind",
+        /// Address; empty means that of the node.
+        pub address: String = "address",
+        /// Port; 0 means none.
+        pub port: i64 = "port",
+        /// Unix socket in place of address and port.
+        pub socket_path: String = "socket_path",
+        /// Tags.
+        pub tags: Vec<String> = "tags",
+        /// Free pairs; subsets filter on them.
+        pub meta: BTreeMap<String, String> = "meta",
+        /// Other addresses by name.
+        pub tagged_addresses: BTreeMap<String, TaggedAddress> = "tagged_addresses",
+        /// Shares of traffic.
+        pub weights: Option<ServiceWeights> = "weights",
+        /// Whether others may change the tags.
+        pub enable_tag_override: bool = "enable_tag_override",
+        /// Credential of the registration; not used here.
+        pub token: String = "token",
+        /// One check.
+        pub check: Option<CheckDefinition> = "check",
+        /// Checks.
+        pub checks: Vec<CheckDefinition> = "checks",
+        /// Mesh membership.
+        pub connect: Option<ServiceConnect> = "connect",
+        /// Parameters of a gateway.
+        pub proxy: Option<ServiceProxy> = "proxy",
+        /// Where it runs.
+        pub locality: Option<Locality> = "locality",
+    }
+
+    /// An address under a name.
+    pub struct TaggedAddress {
+        /// Address.
+        pub address: String = "address",
+        /// Port.
+        pub port: i64 = "port",
+    }
+
+    /// Shares of traffic by health.
+    pub struct ServiceWeights {
+        /// While checks pass; 1.
+        pub passing: Option<i64> = "passing",
+        /// While a check warns; 1.
+        pub warning: Option<i64> = "warning",
+    }
+
+    /// Where an instance runs.
+    pub struct Locality {
+        /// Region.
+        pub region: String = "region",
+        /// Zone.
+        pub zone: String = "zone",
+    }
+
+    /// A check of a service (Consul health check reference).
+    pub struct CheckDefinition {
+        /// Identifier.
+        pub id: String = "id" | "check_id",
+        /// Name.
+        pub name: String = "name",
+        /// Free text.
+        pub notes: String = "notes",
+        /// Initial state; empty means critical.
+        pub status: String = "status",
+        /// HTTP: address to ask.
+        pub http: String = "http",
+        /// HTTP: method; empty means GET.
+        pub method: String = "method",
+        /// HTTP: headers.
+        pub header: BTreeMap<String, Vec<String>> = "header",
+        /// HTTP: body.
+        pub body: String = "body",
+        /// HTTP: do not follow redirects.
+        pub disable_redirects: bool = "disable_redirects",
+        /// TLS: do not check the certificate.
+        pub tls_skip_verify: bool = "tls_skip_verify",
+        /// TLS: name to ask for.
+        pub tls_server_name: String = "tls_server_name",
+        /// TCP: address to connect to.
+        pub tcp: String = "tcp",
+        /// TCP: speak TLS.
+        pub tcp_use_tls: bool = "tcp_use_tls",
+        /// UDP: address to ask.
+        pub udp: String = "udp",
+        /// gRPC: `host:port[/service]`.
+        pub grpc: String = "grpc",
+        /// gRPC: speak TLS.
+        pub grpc_use_tls: bool = "grpc_use_tls",
+        /// HTTP/2 ping: address.
+        pub h2ping: String = "h2ping",
+        /// HTTP/2 ping: speak TLS; absent means yes.
+        pub h2ping_use_tls: Option<bool> = "h2ping_use_tls",
+        /// Script: command and arguments.
+        pub args: Vec<String> = "args" | "script_args",
+        /// Docker: container.
+        pub docker_container_id: String = "docker_container_id",
+        /// Docker: shell.
+        pub shell: String = "shell",
+        /// Reported by the application at least this often.
+        pub ttl: GoDuration = "ttl",
+        /// Name of a service of the operating system.
+        pub os_service: String = "os_service",
+        /// Another service whose state is taken.
+        pub alias_service: String = "alias_service",
+        /// Node of that service.
+        pub alias_node: String = "alias_node",
+        /// Time between probes.
+        pub interval: GoDuration = "interval",
+        /// Time for a probe; zero means 10 s.
+        pub timeout: GoDuration = "timeout",
+        /// Bytes of output kept.
+        pub output_max_size: i64 = "output_max_size",
+        /// Successes in a row that make it pass; 0 and 1 mean one.
+        pub success_before_passing: u32 = "success_before_passing",
+        /// Failures in a row that make it warn; absent means as for critical.
+        pub failures_before_warning: Option<u32> = "failures_before_warning",
+        /// Failures in a row that make it critical; 0 and 1 mean one.
+        pub failures_before_critical: u32 = "failures_before_critical",
+        /// Remove the service when critical this long; zero means never.
+        pub deregister_critical_service_after: GoDuration = "deregister_critical_service_after",
+    }
+
+    /// Mesh membership.
+    pub struct ServiceConnect {
+        /// Whether the service speaks the mesh's TLS itself.
+        pub native: bool = "native",
+        /// A sidecar; only its proxy's upstreams and config matter.
+        pub sidecar_service: Option<SidecarService> = "sidecar_service",
+    }
+
+    /// A sidecar.
+    pub struct SidecarService {
+        /// Its port; no effect.
+        pub port: i64 = "port",
+        /// Its proxy.
+        pub proxy: Option<ServiceProxy> = "proxy",
+    }
+
+    /// Parameters of a proxy.
+    pub struct ServiceProxy {
+        /// Free keys, over those of proxy-defaults.
+        pub config: serde_json::Map<String, serde_json::Value> = "config",
+        /// Services called through local ports.
+        pub upstreams: Vec<ServiceUpstream> = "upstreams",
+        /// Address of the application; empty means 127.0.0.1.
+        pub local_service_address: String = "local_service_address",
+        /// Port of the application; 0 means the service's.
+        pub local_service_port: i64 = "local_service_port",
+        /// Empty, `direct` or `transparent`.
+        pub mode: String = "mode",
+    }
+
+    /// A service called through a local port.
+    pub struct ServiceUpstream {
+        /// Name of the service.
+        pub destination_name: Arc<str> = "destination_name",
+        /// Peer it is in.
+        pub destination_peer: Arc<str> = "destination_peer",
+        /// Empty or `service`.
+        pub destination_type: String = "destination_type",
+        /// Its datacenter; empty means the own.
+        pub datacenter: Arc<str> = "datacenter",
+        /// Local address; empty means 127.0.0.1.
+        pub local_bind_address: String = "local_bind_address",
+        /// Local port.
+        pub local_bind_port: i64 = "local_bind_port",
+        /// Free keys.
+        pub config: serde_json::Map<String, serde_json::Value> = "config",
+    }
+}
