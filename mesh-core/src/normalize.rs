@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use crate::config::MeshEntry;
+
 /// What to do with `%2F` and `%5C` in a path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EscapedSlashes {
@@ -43,6 +45,34 @@ pub struct Normalization {
     pub escaped_slashes: EscapedSlashes,
     /// Underscores in names of headers.
     pub underscores: Underscores,
+}
+
+impl Normalization {
+    /// The settings of the `mesh` entry, whose absence means the defaults.
+    ///
+    /// Actions that its validation does not know count as the default.
+    pub fn of(mesh: Option<&MeshEntry>) -> Normalization {
+        let incoming = mesh.and_then(|mesh| mesh.http.as_ref()?.incoming.as_ref());
+        let Some(given) = incoming.and_then(|incoming| incoming.request_normalization.as_ref())
+        else {
+            return Normalization::default();
+        };
+        Normalization {
+            disable_path_normalization: given.insecure_disable_path_normalization,
+            merge_slashes: given.merge_slashes,
+            escaped_slashes: match given.path_with_escaped_slashes_action.as_str() {
+                "REJECT_REQUEST" => EscapedSlashes::Reject,
+                "UNESCAPE_AND_REDIRECT" => EscapedSlashes::UnescapeAndRedirect,
+                "UNESCAPE_AND_FORWARD" => EscapedSlashes::UnescapeAndForward,
+                _ => EscapedSlashes::Keep,
+            },
+            underscores: match given.headers_with_underscores_action.as_str() {
+                "REJECT_REQUEST" => Underscores::Reject,
+                "DROP_HEADER" => Underscores::Drop,
+                _ => Underscores::Allow,
+            },
+        }
+    }
 }
 
 /// What becomes of a path.
