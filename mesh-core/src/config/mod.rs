@@ -6,12 +6,19 @@
 #[macro_use]
 mod record;
 
+mod canon;
+mod decode;
+pub mod diagnostic;
 pub mod duration;
 pub mod entry;
+mod hcl;
+mod hcl_lexer;
 pub mod ingress;
 pub mod intentions;
+mod json;
 pub mod jwt_provider;
 pub mod mesh;
+mod path;
 pub mod policy;
 pub mod proxy_defaults;
 pub mod resolver;
@@ -22,7 +29,11 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 pub mod splitter;
+mod suggest;
+mod value;
 
+pub use decode::Ignored;
+pub use diagnostic::{Category, Diagnostic, Severity, render};
 pub use duration::GoDuration;
 pub use entry::{Entry, EntryKey, EntrySet, Kind};
 pub use ingress::{

@@ -1,6 +1,6 @@
 //! The table form in which every kind is written: Rust field, type, Consul's name and alias.
 
-/// Declares a record: the plain struct, how it is decoded and how it is printed, all from one table.
+/// Declares records: the plain struct, how it is decoded and how it is printed, all from one table.
 ///
 /// Every record has an `origin`, the place it was read from. A field reads `pub name: Type = "Name" | "alias"`;
 /// without an alias only the name (in any case) is a key.
@@ -17,6 +17,34 @@ macro_rules! record {
             /// Where it was read from.
             pub origin: $crate::config::Origin,
             $( $(#[$field_meta])* pub $field: $ty, )*
+        }
+
+        impl $crate::config::decode::Record for $name {
+            const NAME: &'static str = stringify!($name);
+            const FIELDS: &'static [$crate::config::decode::Field] = &[
+                $( $crate::config::decode::Field { name: $key, alias: concat!($($alias)?) }, )*
+            ];
+        }
+
+        impl $crate::config::decode::Decode for $name {
+            fn decode(value: &$crate::config::value::Value<'_>, cx: &mut $crate::config::decode::Decoder) -> Self {
+                let mut record = Self { origin: cx.origin(value.span), ..Self::default() };
+                let mut slots = cx.slots::<Self>(value).into_iter();
+                $( cx.fill($key, slots.next().flatten(), &mut record.$field); )*
+                record
+            }
+        }
+
+        impl $crate::config::canon::Canon for $name {
+            fn is_zero(&self) -> bool {
+                true $( && $crate::config::canon::Canon::is_zero(&self.$field) )*
+            }
+
+            fn to_json(&self) -> serde_json::Value {
+                let mut object = serde_json::Map::new();
+                $( $crate::config::canon::put(&mut object, $key, &self.$field); )*
+                serde_json::Value::Object(object)
+            }
         }
     )*};
 }

@@ -19,17 +19,17 @@ record! {
         /// Port; 0 means none.
         pub port: i64 = "port",
         /// Unix socket in place of address and port.
-        pub socket_path: String = "socket_path",
+        pub socket_path: String = "socket_path" | "SocketPath",
         /// Tags.
         pub tags: Vec<String> = "tags",
         /// Free pairs; subsets filter on them.
         pub meta: BTreeMap<String, String> = "meta",
         /// Other addresses by name.
-        pub tagged_addresses: BTreeMap<String, TaggedAddress> = "tagged_addresses",
+        pub tagged_addresses: BTreeMap<String, TaggedAddress> = "tagged_addresses" | "TaggedAddresses",
         /// Shares of traffic.
         pub weights: Option<ServiceWeights> = "weights",
         /// Whether others may change the tags.
-        pub enable_tag_override: bool = "enable_tag_override",
+        pub enable_tag_override: bool = "enable_tag_override" | "EnableTagOverride",
         /// Credential of the registration; not used here.
         pub token: String = "token",
         /// One check.
@@ -87,53 +87,53 @@ record! {
         /// HTTP: body.
         pub body: String = "body",
         /// HTTP: do not follow redirects.
-        pub disable_redirects: bool = "disable_redirects",
+        pub disable_redirects: bool = "disable_redirects" | "DisableRedirects",
         /// TLS: do not check the certificate.
-        pub tls_skip_verify: bool = "tls_skip_verify",
+        pub tls_skip_verify: bool = "tls_skip_verify" | "TLSSkipVerify",
         /// TLS: name to ask for.
-        pub tls_server_name: String = "tls_server_name",
+        pub tls_server_name: String = "tls_server_name" | "TLSServerName",
         /// TCP: address to connect to.
         pub tcp: String = "tcp",
         /// TCP: speak TLS.
-        pub tcp_use_tls: bool = "tcp_use_tls",
+        pub tcp_use_tls: bool = "tcp_use_tls" | "TcpUseTLS",
         /// UDP: address to ask.
         pub udp: String = "udp",
         /// gRPC: `host:port[/service]`.
         pub grpc: String = "grpc",
         /// gRPC: speak TLS.
-        pub grpc_use_tls: bool = "grpc_use_tls",
+        pub grpc_use_tls: bool = "grpc_use_tls" | "GrpcUseTLS",
         /// HTTP/2 ping: address.
         pub h2ping: String = "h2ping",
         /// HTTP/2 ping: speak TLS; absent means yes.
-        pub h2ping_use_tls: Option<bool> = "h2ping_use_tls",
+        pub h2ping_use_tls: Option<bool> = "h2ping_use_tls" | "H2pingUseTLS",
         /// Script: command and arguments.
         pub args: Vec<String> = "args" | "script_args",
         /// Docker: container.
-        pub docker_container_id: String = "docker_container_id",
+        pub docker_container_id: String = "docker_container_id" | "DockerContainerID",
         /// Docker: shell.
         pub shell: String = "shell",
         /// Reported by the application at least this often.
         pub ttl: GoDuration = "ttl",
         /// Name of a service of the operating system.
-        pub os_service: String = "os_service",
+        pub os_service: String = "os_service" | "OsService",
         /// Another service whose state is taken.
-        pub alias_service: String = "alias_service",
+        pub alias_service: String = "alias_service" | "AliasService",
         /// Node of that service.
-        pub alias_node: String = "alias_node",
+        pub alias_node: String = "alias_node" | "AliasNode",
         /// Time between probes.
         pub interval: GoDuration = "interval",
         /// Time for a probe; zero means 10 s.
         pub timeout: GoDuration = "timeout",
         /// Bytes of output kept.
-        pub output_max_size: i64 = "output_max_size",
+        pub output_max_size: i64 = "output_max_size" | "OutputMaxSize",
         /// Successes in a row that make it pass; 0 and 1 mean one.
-        pub success_before_passing: u32 = "success_before_passing",
+        pub success_before_passing: u32 = "success_before_passing" | "SuccessBeforePassing",
         /// Failures in a row that make it warn; absent means as for critical.
-        pub failures_before_warning: Option<u32> = "failures_before_warning",
+        pub failures_before_warning: Option<u32> = "failures_before_warning" | "FailuresBeforeWarning",
         /// Failures in a row that make it critical; 0 and 1 mean one.
-        pub failures_before_critical: u32 = "failures_before_critical",
+        pub failures_before_critical: u32 = "failures_before_critical" | "FailuresBeforeCritical",
         /// Remove the service when critical this long; zero means never.
-        pub deregister_critical_service_after: GoDuration = "deregister_critical_service_after",
+        pub deregister_critical_service_after: GoDuration = "deregister_critical_service_after" | "DeregisterCriticalServiceAfter",
     }
 
     /// Mesh membership.
@@ -141,7 +141,7 @@ record! {
         /// Whether the service speaks the mesh's TLS itself.
         pub native: bool = "native",
         /// A sidecar; only its proxy's upstreams and config matter.
-        pub sidecar_service: Option<SidecarService> = "sidecar_service",
+        pub sidecar_service: Option<SidecarService> = "sidecar_service" | "SidecarService",
     }
 
     /// A sidecar.
@@ -159,9 +159,9 @@ record! {
         /// Services called through local ports.
         pub upstreams: Vec<ServiceUpstream> = "upstreams",
         /// Address of the application; empty means 127.0.0.1.
-        pub local_service_address: String = "local_service_address",
+        pub local_service_address: String = "local_service_address" | "LocalServiceAddress",
         /// Port of the application; 0 means the service's.
-        pub local_service_port: i64 = "local_service_port",
+        pub local_service_port: i64 = "local_service_port" | "LocalServicePort",
         /// Empty, `direct` or `transparent`.
         pub mode: String = "mode",
     }
@@ -169,17 +169,17 @@ record! {
     /// A service called through a local port.
     pub struct ServiceUpstream {
         /// Name of the service.
-        pub destination_name: Arc<str> = "destination_name",
+        pub destination_name: Arc<str> = "destination_name" | "DestinationName",
         /// Peer it is in.
-        pub destination_peer: Arc<str> = "destination_peer",
+        pub destination_peer: Arc<str> = "destination_peer" | "DestinationPeer",
         /// Empty or `service`.
-        pub destination_type: String = "destination_type",
+        pub destination_type: String = "destination_type" | "DestinationType",
         /// Its datacenter; empty means the own.
         pub datacenter: Arc<str> = "datacenter",
         /// Local address; empty means 127.0.0.1.
-        pub local_bind_address: String = "local_bind_address",
+        pub local_bind_address: String = "local_bind_address" | "LocalBindAddress",
         /// Local port.
-        pub local_bind_port: i64 = "local_bind_port",
+        pub local_bind_port: i64 = "local_bind_port" | "LocalBindPort",
         /// Free keys.
         pub config: serde_json::Map<String, serde_json::Value> = "config",
     }
