@@ -377,7 +377,10 @@ fn a_provider_without_an_entry_is_a_problem_and_satisfies_nothing() {
         &context(&file["environment"], &value),
     )
     .unwrap();
-    assert_eq!(table.problems()[0].field, "JWT.Providers[0].Name");
+    assert_eq!(
+        table.problems()[0].field.as_deref().unwrap(),
+        "JWT.Providers[0].Name"
+    );
     let Outcome::Verdict(verdict, _) = judge(&file["environment"], &value) else {
         panic!("no verdict");
     };
@@ -407,7 +410,8 @@ fn a_pattern_that_does_not_compile_fails_the_table() {
         )
         .unwrap_err();
         assert_eq!(
-            problems[0].field, "Sources[0].Permissions[0].HTTP.PathRegex",
+            problems[0].field.as_deref().unwrap(),
+            "Sources[0].Permissions[0].HTTP.PathRegex",
             "{pattern}"
         );
     }

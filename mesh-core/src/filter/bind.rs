@@ -5,7 +5,8 @@ use std::ops::Range;
 use regex::bytes::Regex;
 
 use super::data::{Fields, ROOT, Record, Type, Value};
-use super::{Expr, Match, Op, Selector, Text, Warning, literal, pattern};
+use super::{Expr, Match, Op, Selector, Text, Warning, literal};
+use crate::pattern;
 
 /// The expression does not fit the data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,13 +166,12 @@ fn operand(found: &Match, selected: Type) -> Result<Operand, BindError> {
 
 fn regex(value: &Text) -> Result<Regex, BindError> {
     let text = std::str::from_utf8(&value.bytes).map_err(|_| "not UTF-8".to_owned());
-    text.and_then(pattern::compile)
-        .map_err(|message| BindError {
-            kind: BindErrorKind::Regex,
-            span: value.span.clone(),
-            message: format!("bad regular expression: {message}"),
-            hint: None,
-        })
+    text.and_then(pattern::search).map_err(|message| BindError {
+        kind: BindErrorKind::Regex,
+        span: value.span.clone(),
+        message: format!("bad regular expression: {message}"),
+        hint: None,
+    })
 }
 
 fn wrong_value(value: &Text, wanted: &str) -> BindError {

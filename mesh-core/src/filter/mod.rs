@@ -20,7 +20,6 @@ mod bind;
 mod data;
 mod literal;
 mod parse;
-mod pattern;
 
 use std::fmt;
 use std::ops::Range;

@@ -1,19 +1,19 @@
 //! Entries to table.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use http::header::HeaderName;
 
-use super::criteria::{Condition, HeaderRule, Name, PathRule, Permission, whole};
+use super::criteria::{Condition, HeaderRule, Name, PathRule, Permission};
 use super::jwt::{Claim, Provider, Requirement};
 use super::{Decision, DefaultPolicy, Effect, Peer, Rule, RuleInfo, Sources, Table};
 use crate::config::{
-    Action, EntrySet, IntentionHeader, IntentionHttp, IntentionJwt, IntentionSource, Origin,
-    ServiceIntentions,
+    Action, Category, Diagnostic, EntrySet, IntentionHeader, IntentionHttp, IntentionJwt,
+    IntentionSource, Origin, ServiceIntentions,
 };
 use crate::identity::TrustDomain;
+use crate::pattern::whole;
 
 const ANY: &str = "*";
 
@@ -39,25 +39,6 @@ pub struct Context {
     pub peers: BTreeMap<Arc<str>, PeerCluster>,
 }
 
-/// A part of an entry that cannot be compiled, or not do what it says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where it is.
-    pub origin: Origin,
-    /// Path of the field, such as `Sources[0].Permissions[1].HTTP.PathRegex`.
-    pub field: String,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.origin, self.field, self.message)
-    }
-}
-
-impl std::error::Error for Problem {}
-
 impl Table {
     /// Compiles what concerns one destination: the entry of its name and that of `*`.
     ///
@@ -70,7 +51,7 @@ impl Table {
         destination: &str,
         entries: &EntrySet,
         context: &Context,
-    ) -> Result<Table, Vec<Problem>> {
+    ) -> Result<Table, Vec<Diagnostic>> {
         let mut compiler = Compiler {
             entries,
             fatal: Vec::new(),
@@ -150,8 +131,8 @@ impl Sources {
 
 struct Compiler<'a> {
     entries: &'a EntrySet,
-    fatal: Vec<Problem>,
-    problems: Vec<Problem>,
+    fatal: Vec<Diagnostic>,
+    problems: Vec<Diagnostic>,
 }
 
 /// A field and the record it is in.
@@ -161,12 +142,10 @@ struct At<'a> {
 }
 
 impl Compiler<'_> {
-    fn fail(&mut self, at: &At<'_>, field: &str, message: impl Into<String>) {
-        self.fatal.push(Problem {
-            origin: at.origin.clone(),
-            field: format!("{}{field}", at.field),
-            message: message.into(),
-        });
+    fn fail(&mut self, category: Category, at: &At<'_>, field: &str, message: impl Into<String>) {
+        let problem = Diagnostic::error(category, at.origin.clone(), message);
+        self.fatal
+            .push(problem.with_field(format!("{}{field}", at.field)));
     }
 
     fn rule(&mut self, entry: &ServiceIntentions, index: usize, source: &IntentionSource) -> Rule {
@@ -220,7 +199,12 @@ impl Compiler<'_> {
             Some(Action::Allow) => Decision::Allow,
             Some(Action::Deny) => Decision::Deny,
             None => {
-                self.fail(at, ".Action", "must be set to 'allow' or 'deny'");
+                self.fail(
+                    Category::BadAction,
+                    at,
+                    ".Action",
+                    "must be set to 'allow' or 'deny'",
+                );
                 Decision::Deny
             }
         }
@@ -231,7 +215,7 @@ impl Compiler<'_> {
         let nothing = IntentionHttp::default();
         let http = permission.http.as_ref().unwrap_or(&nothing);
         if permission.http.is_none() {
-            self.fail(at, ".HTTP", "is required");
+            self.fail(Category::BadPermission, at, ".HTTP", "is required");
         }
         let headers = http.header.iter().enumerate();
         let headers = headers
@@ -259,14 +243,14 @@ impl Compiler<'_> {
             ("", "", regex) => match whole(regex) {
                 Ok(regex) => PathRule::Regex(regex),
                 Err(message) => {
-                    self.fail(at, ".HTTP.PathRegex", message);
+                    self.fail(Category::BadPermission, at, ".HTTP.PathRegex", message);
                     PathRule::Any
                 }
             },
             _ => {
                 let message =
                     "should only contain at most one of PathExact, PathPrefix, or PathRegex";
-                self.fail(at, ".HTTP", message);
+                self.fail(Category::BadPermission, at, ".HTTP", message);
                 PathRule::Any
             }
         }
@@ -308,7 +292,12 @@ impl Compiler<'_> {
     }
 
     fn bad_header(&mut self, at: &At<'_>, index: usize, field: &str, message: &str) -> HeaderRule {
-        self.fail(at, &format!(".HTTP.Header[{index}]{field}"), message);
+        self.fail(
+            Category::BadPermission,
+            at,
+            &format!(".HTTP.Header[{index}]{field}"),
+            message,
+        );
         HeaderRule {
             name: Name::Impossible,
             condition: Condition::Present,
@@ -321,11 +310,17 @@ impl Compiler<'_> {
         let providers = jwt.providers.iter().enumerate().map(|(index, provider)| {
             let entry = self.entries.jwt_provider(&provider.name);
             if entry.is_none() {
-                self.problems.push(Problem {
-                    origin: provider.origin.clone(),
-                    field: format!("{field}.Providers[{index}].Name"),
-                    message: format!("there is no jwt-provider {:?}", provider.name),
-                });
+                let message = format!("there is no jwt-provider {:?}", provider.name);
+                let problem = Diagnostic::warning(
+                    Category::BadJwt,
+                    provider.origin.clone(),
+                    message,
+                )
+                .with_field(format!("{field}.Providers[{index}].Name"))
+                .with_hint(
+                    "add the entry; until then the requirement cannot be satisfied through it",
+                );
+                self.problems.push(problem);
             }
             let issuer = entry
                 .map(|entry| entry.issuer.clone())

@@ -3,14 +3,11 @@
 use std::borrow::Cow;
 
 use http::header::HeaderName;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 use super::jwt::Requirement;
 use super::{Decision, RequestFacts};
 use crate::normalize::without_query;
-
-/// The compiled form of one pattern may take this many bytes.
-const SIZE_LIMIT: usize = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub(super) struct Permission {
@@ -140,19 +137,4 @@ impl Condition {
             Condition::Regex(regex) => regex.is_match(value),
         }
     }
-}
-
-/// Compiles a pattern that has to match the whole of a value. `\d`, `\w` and the like are ASCII, as in RE2.
-pub(super) fn whole(pattern: &str) -> Result<Regex, String> {
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .unicode(false)
-            .size_limit(SIZE_LIMIT)
-            .dfa_size_limit(SIZE_LIMIT)
-            .build()
-            .map_err(|error| error.to_string())
-    };
-    // On its own first: `a)|(b` would only be well-formed between the anchors.
-    build(pattern)?;
-    build(&format!("^(?:{pattern})$"))
 }

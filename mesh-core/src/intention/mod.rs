@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::config::Diagnostic;
 use crate::identity::{SpiffeId, TrustDomain, xfcc};
 
-pub use compile::{Context, PeerCluster, Problem};
+pub use compile::{Context, PeerCluster};
 pub use verdict::{By, Decision, Permitted, RuleInfo, Verdict};
 
 /// The policy where no intention matches. It has to be [`Decision::Deny`] unless configured otherwise.
@@ -58,7 +59,7 @@ pub struct Table {
     local: Sources,
     /// By trust domain; two peers may share one and differ in their partition.
     peers: HashMap<Arc<str>, Vec<Peer>>,
-    problems: Vec<Problem>,
+    problems: Vec<Diagnostic>,
 }
 
 /// The rules for callers of one cluster. Of two rules for one name only the one that decides is kept.
@@ -119,7 +120,7 @@ impl Table {
 
     /// What could be compiled but cannot do what it says, such as a token of an unknown provider. Nothing of it lets
     /// anybody in. A publisher that holds an older table without problems keeps that one.
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[Diagnostic] {
         &self.problems
     }
 
