@@ -15,6 +15,7 @@ pub mod intention;
 pub mod live;
 pub mod net;
 pub mod normalize;
+mod pattern;
 pub mod policy;
 pub mod random;
 pub mod snapshot;

@@ -59,3 +59,28 @@ impl TrustBundles {
         self.map.get(trust_domain)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trust_domain_without_a_bundle_is_not_trusted() {
+        let own = TrustDomain::new("own").unwrap();
+        let bundle = |name: &str, roots: usize| TrustBundle {
+            trust_domain: TrustDomain::new(name).unwrap(),
+            roots: vec![Arc::from([1_u8].as_slice()); roots],
+        };
+        let mut bundles = TrustBundles::empty(own.clone());
+        assert_eq!(bundles.bundle(&own), None);
+        bundles.insert(bundle("own", 1));
+        bundles.insert(bundle("own", 2));
+        bundles.insert(bundle("peer", 1));
+        assert_eq!(
+            bundles.bundle(&own).map(|bundle| bundle.roots.len()),
+            Some(2)
+        );
+        assert_eq!(bundles.map.len(), 2);
+        assert_eq!(TrustBundles::new(bundle("own", 1)).local, own);
+    }
+}

@@ -209,4 +209,35 @@ mod tests {
         assert_eq!(leaf.consul.service(), Some("a b"));
         assert!(read(&["spiffe://td/ns/default/dc/dc1/%73vc/web"]).is_err());
     }
+
+    #[test]
+    fn the_witness_tells_what_was_verified() {
+        let identity = read(&["spiffe://td/ns/default/dc/dc1/svc/web"]).unwrap();
+        let peer = PeerIdentity::assert_verified(VerifiedLeaf {
+            identity,
+            trust_domain: TrustDomain::new("td").unwrap(),
+            sha256: [0xab; 32],
+            not_after: 1_800_000_000,
+            subject: String::new(),
+            dns_names: vec!["web.test".into()],
+        });
+        assert_eq!(
+            (peer.service_name(), peer.datacenter()),
+            (Some("web"), Some("dc1"))
+        );
+        assert_eq!(
+            (peer.not_after(), peer.leaf_sha256()[0]),
+            (1_800_000_000, 0xab)
+        );
+        assert_eq!(peer.to_string(), "spiffe://td/ns/default/dc/dc1/svc/web");
+        let element =
+            crate::identity::xfcc::Element::of_peer("spiffe://td/ns/default/dc/dc1/svc/api", &peer);
+        let header = element.write();
+        assert!(header.starts_with("By=spiffe://td/ns/default/dc/dc1/svc/api;Hash=abab"));
+        assert!(
+            header
+                .ends_with(";Subject=\"\";URI=spiffe://td/ns/default/dc/dc1/svc/web;DNS=web.test")
+        );
+        assert_eq!(crate::identity::xfcc::first(&header), Some(element));
+    }
 }
