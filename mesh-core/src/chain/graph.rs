@@ -7,7 +7,7 @@ use super::compile::service_protocol;
 use super::flatten::{SplitEdge, Splitter};
 use super::problem::hinted;
 use super::target::Destination;
-use super::{CompileRequest, NodeKind, ResolverNode, TargetSpec, is_l7};
+use super::{CompileRequest, NodeKind, ResolverNode, TargetSpec, is_hash_based, is_l7};
 use crate::config::{
     Category, Diagnostic, EntryKey, EntrySet, Kind, Origin, ProxyDefaults, ServiceDefaults,
     ServiceResolver, ServiceRouter, ServiceSplitter,
@@ -166,8 +166,7 @@ impl Walk<'_> {
                 .and_then(|node| node.load_balancer.as_ref()),
             Node::Splitter(_) => None,
         };
-        let lent =
-            lent.filter(|balancer| matches!(balancer.policy.as_str(), "ring_hash" | "maglev"));
+        let lent = lent.filter(|balancer| is_hash_based(balancer));
         if let Some(splitter) = self.splitters.get_mut(service) {
             splitter.hash_load_balancer =
                 splitter.hash_load_balancer.take().or_else(|| lent.cloned());

@@ -27,16 +27,15 @@ impl HeaderEdits {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
 
-    /// Carries out the edits.
+    /// Carries out the edits. A map that is full (32 768 fields) keeps what it has.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {
             headers.remove(name);
         }
         for (name, value) in &self.set {
-            headers.insert(name, value.clone());
+            let _ = headers.try_insert(name, value.clone());
         }
         for (name, value) in &self.add {
-            // A map that is full (32 768 names) keeps what it has.
             let _ = headers.try_append(name, value.clone());
         }
     }

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{
-    Diagnostic, EntryKey, GoDuration, HeaderModifiers, LoadBalancer, Origin, Route,
+    Diagnostic, EntryKey, GoDuration, HashPolicy, HeaderModifiers, LoadBalancer, Origin, Route,
+    ServiceDefaults,
 };
 
 mod compile;
 pub mod effective;
+mod explain;
 mod flatten;
 mod graph;
 pub mod headers;
@@ -37,14 +39,21 @@ mod tests;
 
 pub use compile::{compile, service_protocol};
 pub use effective::{RetryOn, RetrySpec};
+pub use explain::Step;
 pub use headers::HeaderEdits;
 pub use json::{load_balancer_json, to_json};
-pub use matching::{RequestHead, RouteMatch, Step, decide};
+pub use matching::{RequestHead, RouteMatch, decide};
 
 /// Protocols of requests, as opposed to those of bare connections.
 #[must_use]
 pub fn is_l7(protocol: &str) -> bool {
     matches!(protocol, "http" | "http2" | "grpc")
+}
+
+/// Whether an instance is chosen by a hash of the request.
+#[must_use]
+pub fn is_hash_based(balancer: &LoadBalancer) -> bool {
+    matches!(balancer.policy.as_str(), "ring_hash" | "maglev")
 }
 
 /// What is compiled: which service's chain, seen from where, with which of the caller's overrides.
@@ -71,6 +80,34 @@ pub struct Overrides {
     pub mesh_gateway: String,
     /// Replaces the connect timeout of every resolver and target; absent or zero = none.
     pub connect_timeout: Option<Duration>,
+}
+
+impl Overrides {
+    /// What the service-defaults of a caller say about its calls to a service, of a peer if `peer` is not empty: the fields set
+    /// in `UpstreamConfig.Overrides` for it, else those in `UpstreamConfig.Defaults`.
+    #[must_use]
+    pub fn of_caller(caller: &ServiceDefaults, service: &str, peer: &str) -> Self {
+        let mut overrides = Self::default();
+        let Some(config) = &caller.upstream_config else {
+            return overrides;
+        };
+        let own = config
+            .overrides
+            .iter()
+            .filter(|own| *own.name == *service && *own.peer == *peer);
+        for upstream in config.defaults.iter().chain(own) {
+            if !upstream.protocol.is_empty() {
+                overrides.protocol.clone_from(&upstream.protocol);
+            }
+            if !upstream.mesh_gateway.mode.is_empty() {
+                overrides
+                    .mesh_gateway
+                    .clone_from(&upstream.mesh_gateway.mode);
+            }
+            overrides.connect_timeout = upstream.connect_timeout().or(overrides.connect_timeout);
+        }
+        overrides
+    }
 }
 
 /// Where something runs.
@@ -160,6 +197,20 @@ impl CompiledChain {
     #[must_use]
     pub fn resolver_of(&self, target: usize) -> Option<&ResolverNode> {
         self.resolvers.get(&self.targets.get(target)?.id)
+    }
+
+    /// What of a request is hashed to choose an instance: what the splitter of the route borrows, or what the resolver it leads
+    /// to says; empty if neither balances by hash.
+    #[must_use]
+    pub fn hash_policies<'a>(&'a self, route: &'a CompiledRoute) -> &'a [HashPolicy] {
+        let own = match (route.via, route.legs.first()) {
+            (NodeKind::Resolver, Some(leg)) => self
+                .resolver_of(leg.target)
+                .and_then(|node| node.load_balancer.as_ref()),
+            _ => route.hash_load_balancer.as_ref(),
+        };
+        own.filter(|balancer| is_hash_based(balancer))
+            .map_or(&[], |balancer| &balancer.hash_policies)
     }
 
     /// The first route that matches; the last one matches everything.

@@ -461,3 +461,76 @@ fn json_has_the_shape_of_the_chain() {
         "web.default.dc1.internal.td.consul"
     );
 }
+
+#[test]
+fn a_callers_overrides_come_from_its_upstream_config() {
+    use crate::config::{MeshGateway, Upstream, UpstreamConfig};
+    let upstream = |name: &str, peer: &str, protocol: &str, connect_timeout_ms| Upstream {
+        name: name.into(),
+        peer: peer.into(),
+        protocol: protocol.into(),
+        connect_timeout_ms,
+        ..Upstream::default()
+    };
+    let mut all = upstream("", "", "http", 1_000);
+    all.mesh_gateway = MeshGateway {
+        mode: "none".into(),
+        ..MeshGateway::default()
+    };
+    let config = UpstreamConfig {
+        defaults: Some(all),
+        overrides: vec![
+            upstream("b", "", "grpc", 0),
+            upstream("b", "east", "", 2_000),
+        ],
+        ..UpstreamConfig::default()
+    };
+    let caller = ServiceDefaults {
+        upstream_config: Some(config),
+        ..defaults("a", "")
+    };
+    let of = |service, peer| {
+        let found = Overrides::of_caller(&caller, service, peer);
+        (
+            found.protocol,
+            found.mesh_gateway,
+            found.connect_timeout.unwrap().as_secs(),
+        )
+    };
+    assert_eq!(of("b", ""), ("grpc".into(), "none".into(), 1));
+    assert_eq!(of("b", "east"), ("http".into(), "none".into(), 2));
+    assert_eq!(of("c", ""), ("http".into(), "none".into(), 1));
+    assert_eq!(
+        Overrides::of_caller(&defaults("a", ""), "b", ""),
+        Overrides::default()
+    );
+}
+
+#[test]
+fn a_route_hashes_what_its_splitter_or_resolver_says() {
+    let set = Set::http(&["web", "api", "plain"])
+        .with(ServiceResolver {
+            load_balancer: hash_balancer("maglev", "x-api"),
+            ..resolver("api")
+        })
+        .with(ServiceResolver {
+            load_balancer: hash_balancer("random", "x-none"),
+            ..resolver("plain")
+        })
+        .with(splitter("web", &[(50.0, "", ""), (50.0, "api", "")]))
+        .with(router(
+            "web",
+            vec![to("/api", "api", ""), to("/plain", "plain", "")],
+        ));
+    let chain = set.compile("web");
+    let hashed = |route: usize| {
+        chain
+            .hash_policies(&chain.routes[route])
+            .first()
+            .map(|policy| policy.field_value.as_str())
+    };
+    assert_eq!(
+        [hashed(0), hashed(1), hashed(2)],
+        [Some("x-api"), None, Some("x-api")]
+    );
+}
