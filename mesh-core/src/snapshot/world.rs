@@ -9,9 +9,7 @@ use crate::catalog::{
 };
 use crate::chain::{self, CompileRequest, CompiledChain, Overrides};
 use crate::config::service::{CheckDefinition, ServiceProxy};
-use crate::config::{
-    Category, Diagnostic, EntryKey, EntrySet, Origin, ServiceDefinition, Settings,
-};
+use crate::config::{Category, Diagnostic, EntryKey, EntrySet, ServiceDefinition, Settings};
 use crate::health::{CheckSpec, DEFAULT_TIMEOUT, ProbeKind, Thresholds};
 use crate::identity::TrustDomain;
 use crate::intention::{self, Table};
@@ -117,12 +115,7 @@ impl World {
             }
             match world.table(&name) {
                 Ok(table) => {
-                    problems.extend(
-                        table
-                            .problems()
-                            .iter()
-                            .map(|p| remark(p, Diagnostic::warning)),
-                    );
+                    problems.extend(table.problems().iter().cloned());
                     world.intentions.insert(name, Arc::new(table));
                 }
                 Err(found) => problems.extend(found),
@@ -172,13 +165,7 @@ impl World {
             http: chain::is_l7(&protocol),
             peers: BTreeMap::new(),
         };
-        let compiled = Table::compile(destination, &self.entries, &context);
-        compiled.map_err(|problems| {
-            problems
-                .iter()
-                .map(|p| remark(p, Diagnostic::error))
-                .collect()
-        })
+        Table::compile(destination, &self.entries, &context)
     }
 
     /// Every service that an entry or a registration names.
@@ -200,18 +187,6 @@ impl World {
         names.remove("*");
         names
     }
-}
-
-fn remark(
-    problem: &intention::Problem,
-    severity: impl Fn(Category, Origin, String) -> Diagnostic,
-) -> Diagnostic {
-    severity(
-        Category::BadMatch,
-        problem.origin.clone(),
-        problem.message.clone(),
-    )
-    .with_field(problem.field.clone())
 }
 
 fn ordered(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {

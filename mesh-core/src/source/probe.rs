@@ -78,12 +78,14 @@ impl NetProbe {
         let request = builder
             .body(body)
             .map_err(|error| format!("HTTP {url}: {error}"))?;
-        let answer = async { sender.send_request(request).await };
-        let response = tokio::select! {
-            response = answer => response.map_err(|error| format!("HTTP {url}: {error}"))?,
-            // The connection future ends early only when the peer closed; the request then fails as well.
-            _ = connection => return Err(format!("HTTP {url}: the connection was closed")),
+        let mut answer = std::pin::pin!(sender.send_request(request));
+        let answered = tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            // The connection may end in the same moment as the answer arrives; the answer then is there already.
+            _ = connection => answer.await,
         };
+        let response = answered.map_err(|error| format!("HTTP {url}: {error}"))?;
         let status = match response.status().as_u16() {
             200..=299 => CheckStatus::Passing,
             429 => CheckStatus::Warning,
