@@ -9,7 +9,8 @@ use std::time::Duration;
 use mesh_core::snapshot::{Mesh, Options, Report};
 
 const SETTINGS: &str = "default_intention_policy = \"allow\"\n";
-const DEFAULTS: &str = "Kind = \"proxy-defaults\"\nName = \"global\"\nConfig {\n  protocol = \"http\"\n}\n";
+const DEFAULTS: &str =
+    "Kind = \"proxy-defaults\"\nName = \"global\"\nConfig {\n  protocol = \"http\"\n}\n";
 const SERVICE: &str = "service {\n  name = \"backend\"\n  port = 7000\n}\n";
 
 fn resolver(timeout: &str) -> String {
@@ -30,14 +31,17 @@ type Reports = Arc<Mutex<Vec<Report>>>;
 async fn open(dir: &Path) -> (Mesh, Reports) {
     let reports = Reports::default();
     let told = Arc::clone(&reports);
-    let options = Options::default().report(move |report| told.lock().unwrap().push(report.clone()));
+    let options =
+        Options::default().report(move |report| told.lock().unwrap().push(report.clone()));
     (Mesh::open_with(dir, options).await.unwrap(), reports)
 }
 
 fn connect_timeout(mesh: &Mesh) -> Duration {
     let scope = mesh.scope("frontend");
     let snapshot = scope.snapshots().snapshot();
-    snapshot.chain("backend").unwrap().routes[0].legs[0].levels[0].policy().connect_timeout
+    snapshot.chain("backend").unwrap().routes[0].legs[0].levels[0]
+        .policy()
+        .connect_timeout
 }
 
 async fn reports(reports: &Reports, count: usize) -> Report {
@@ -46,7 +50,9 @@ async fn reports(reports: &Reports, count: usize) -> Report {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), arrived).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), arrived)
+        .await
+        .unwrap();
     reports.lock().unwrap()[count - 1].clone()
 }
 
@@ -64,13 +70,19 @@ async fn an_edit_comes_into_force_and_a_broken_one_leaves_the_last_good() {
     let refused = reports(&seen, 3).await;
     assert!(!refused.accepted);
     let text = mesh_core::config::render(&refused.diagnostics, false);
-    assert!(text.contains("resolver.hcl:3:") && text.contains('^'), "{text}");
+    assert!(
+        text.contains("resolver.hcl:3:") && text.contains('^'),
+        "{text}"
+    );
     assert_eq!(connect_timeout(&mesh), Duration::from_secs(2));
     assert_eq!(mesh.status().refused, 1);
 
     fs::write(dir.path().join("resolver.hcl"), resolver("3s")).unwrap();
     assert!(reports(&seen, 4).await.accepted);
-    assert_eq!((connect_timeout(&mesh), mesh.status().refused), (Duration::from_secs(3), 0));
+    assert_eq!(
+        (connect_timeout(&mesh), mesh.status().refused),
+        (Duration::from_secs(3), 0)
+    );
 }
 
 #[tokio::test]
@@ -135,5 +147,7 @@ async fn a_directory_that_vanishes_leaves_the_last_good() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), back).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), back)
+        .await
+        .unwrap();
 }

@@ -10,7 +10,9 @@ use http::HeaderName;
 
 use crate::chain::{CompiledChain, CompiledRoute, Overrides, ResolverNode, effective};
 use crate::config::policy::PolicyRetries;
-use crate::config::{EntrySet, GoDuration, LoadBalancer, MeshPolicy, PassiveHealthCheck, Upstream};
+use crate::config::{
+    EntrySet, GoDuration, IngressGateway, LoadBalancer, MeshPolicy, PassiveHealthCheck, Upstream,
+};
 use crate::policy::{
     Backoff, BalanceAlgorithm, BalancePolicy, BudgetPolicy, EjectionPolicy, HashPolicy, HashSource,
     Limits, RetryMethods, RetryOn, RetryPolicy, TimeoutPolicy,
@@ -58,7 +60,7 @@ pub(super) fn upstream(
     let passive = layers
         .iter()
         .find_map(|layer| layer.passive_health_check.as_ref());
-    UpstreamSettings {
+    let mut settings = UpstreamSettings {
         overrides: Overrides {
             protocol: text(|layer| &layer.protocol),
             mesh_gateway: text(|layer| &layer.mesh_gateway.mode),
@@ -70,6 +72,76 @@ pub(super) fn upstream(
             max_concurrent_requests: limit(limits.max_concurrent_requests),
         }),
         ejection: ejection(passive, policies),
+    };
+    if let Some(gateway) = entries.ingress_gateway(local) {
+        ingress(&mut settings, gateway, policies, destination);
+    }
+    settings
+}
+
+/// An ingress gateway is the caller of what it exposes: the service's value if it is above 0, else the gateway's
+/// default; passive checks are merged field by field.
+fn ingress(
+    settings: &mut UpstreamSettings,
+    gateway: &IngressGateway,
+    policies: &Policies,
+    destination: &str,
+) {
+    let mut services = gateway
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.services);
+    let own = services.find(|service| *service.name == *destination);
+    let common = gateway.defaults.as_ref();
+    let first = |own: Option<u32>, common: Option<u32>| {
+        own.filter(|v| *v > 0).or(common.filter(|v| *v > 0))
+    };
+    let limits = &mut settings.limits;
+    for (limit, value) in [
+        (
+            &mut limits.max_connections,
+            first(
+                own.map(|o| o.max_connections),
+                common.map(|c| c.max_connections),
+            ),
+        ),
+        (
+            &mut limits.max_pending_requests,
+            first(
+                own.map(|o| o.max_pending_requests),
+                common.map(|c| c.max_pending_requests),
+            ),
+        ),
+        (
+            &mut limits.max_concurrent_requests,
+            first(
+                own.map(|o| o.max_concurrent_requests),
+                common.map(|c| c.max_concurrent_requests),
+            ),
+        ),
+    ] {
+        *limit = value.unwrap_or(*limit);
+    }
+    let own = own.and_then(|own| own.passive_health_check.as_ref());
+    let common = common.and_then(|common| common.passive_health_check.as_ref());
+    if let Some(mut merged) = common.or(own).cloned() {
+        if let Some(own) = own {
+            if !own.interval.is_zero() {
+                merged.interval = own.interval;
+            }
+            if own.max_failures > 0 {
+                merged.max_failures = own.max_failures;
+            }
+            // An explicit 0 does not switch ejection off here, unlike in a service's own upstream settings.
+            merged.enforcing_consecutive_5xx = own
+                .enforcing_consecutive_5xx
+                .filter(|v| *v > 0)
+                .or(merged.enforcing_consecutive_5xx);
+            merged.max_ejection_percent = own.max_ejection_percent.or(merged.max_ejection_percent);
+            merged.base_ejection_time = own.base_ejection_time.or(merged.base_ejection_time);
+        }
+        merged.enforcing_consecutive_5xx = merged.enforcing_consecutive_5xx.filter(|v| *v > 0);
+        settings.ejection = ejection(Some(&merged), policies);
     }
 }
 
