@@ -151,7 +151,7 @@ impl Rules for ServiceResolver {
         to.meta(&self.meta);
         if let Some(locality) = &self.prioritize_by_locality {
             to.within("PrioritizeByLocality", |to| {
-                to.enterprise("Mode", &locality.mode)
+                to.enterprise("Mode", &locality.mode);
             });
         }
         self.check_subsets(to);
@@ -311,7 +311,7 @@ impl ServiceResolver {
             }
         });
         to.each("Targets", &failover.targets, |to, target| {
-            self.check_target(target, to)
+            self.check_target(target, to);
         });
     }
 
@@ -372,7 +372,7 @@ impl LoadBalancer {
             );
         }
         to.each("HashPolicies", &self.hash_policies, |to, policy| {
-            policy.check(to)
+            policy.check(to);
         });
     }
 }
