@@ -44,7 +44,14 @@ fn build_with(pattern: &str, unicode: bool) -> Result<Regex, String> {
         .size_limit(SIZE_LIMIT)
         .dfa_size_limit(SIZE_LIMIT)
         .build()
-        .map_err(|error| error.to_string())
+        .map_err(|error| last_line(&error.to_string()))
+}
+
+/// The crate's message draws the pattern over several lines; what is wrong stands in the last one.
+fn last_line(message: &str) -> String {
+    let last = message.lines().rev().find(|line| !line.trim().is_empty());
+    let last = last.unwrap_or("bad syntax").trim();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 fn translate(pattern: &str) -> Result<String, String> {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use mesh_core::config::mesh::{MeshHttp, MeshHttpIncoming, RequestNormalization};
 use mesh_core::config::{
-    Entry, EntrySet, IntentionHeader, IntentionHttp, IntentionJwt, IntentionJwtClaim,
-    IntentionJwtProvider, IntentionSource, JwtProvider, MeshEntry, Permission, ServiceIntentions,
+    Diagnostic, Entry, EntrySet, IntentionHttp, IntentionSource, JwtProvider, Permission,
+    ServiceIntentions, Source, read_entry,
 };
 use mesh_core::identity::{TrustDomain, leaf_identity};
 use mesh_core::intention::{
@@ -29,10 +28,6 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().unwrap_or_default().to_owned()
 }
 
-fn flag(value: &Value, key: &str) -> bool {
-    value[key].as_bool().unwrap_or_default()
-}
-
 fn list<T>(value: &Value, key: &str, each: impl Fn(&Value) -> T) -> Vec<T> {
     value[key]
         .as_array()
@@ -42,101 +37,20 @@ fn list<T>(value: &Value, key: &str, each: impl Fn(&Value) -> T) -> Vec<T> {
         .collect()
 }
 
-fn texts(value: &Value, key: &str) -> Vec<String> {
-    list(value, key, |item| item.as_str().unwrap().to_owned())
-}
-
 fn object<T>(value: &Value, key: &str, read: impl Fn(&Value) -> T) -> Option<T> {
     value.get(key).filter(|value| value.is_object()).map(read)
 }
 
-fn jwt(value: &Value) -> IntentionJwt {
-    let claim = |value: &Value| IntentionJwtClaim {
-        path: texts(value, "Path"),
-        value: text(value, "Value"),
-        ..IntentionJwtClaim::default()
-    };
-    IntentionJwt {
-        providers: list(value, "Providers", |value| IntentionJwtProvider {
-            name: text(value, "Name").into(),
-            verify_claims: list(value, "VerifyClaims", claim),
-            ..IntentionJwtProvider::default()
-        }),
-        ..IntentionJwt::default()
-    }
-}
-
-fn header(value: &Value) -> IntentionHeader {
-    IntentionHeader {
-        name: text(value, "Name"),
-        present: flag(value, "Present"),
-        exact: text(value, "Exact"),
-        prefix: text(value, "Prefix"),
-        suffix: text(value, "Suffix"),
-        contains: text(value, "Contains"),
-        regex: text(value, "Regex"),
-        invert: flag(value, "Invert"),
-        ignore_case: flag(value, "IgnoreCase"),
-        ..IntentionHeader::default()
-    }
-}
-
-fn permission(value: &Value) -> Permission {
-    Permission {
-        action: text(value, "Action"),
-        http: object(value, "HTTP", |value| IntentionHttp {
-            path_exact: text(value, "PathExact"),
-            path_prefix: text(value, "PathPrefix"),
-            path_regex: text(value, "PathRegex"),
-            header: list(value, "Header", header),
-            methods: texts(value, "Methods"),
-            ..IntentionHttp::default()
-        }),
-        jwt: object(value, "JWT", jwt),
-        ..Permission::default()
-    }
-}
-
-fn intentions(value: &Value) -> ServiceIntentions {
-    ServiceIntentions {
-        name: text(value, "Name").into(),
-        jwt: object(value, "JWT", jwt),
-        sources: list(value, "Sources", |value| IntentionSource {
-            name: text(value, "Name").into(),
-            peer: text(value, "Peer").into(),
-            action: text(value, "Action"),
-            permissions: list(value, "Permissions", permission),
-            ..IntentionSource::default()
-        }),
-        ..ServiceIntentions::default()
-    }
-}
-
-fn mesh(value: &Value) -> MeshEntry {
-    let given = &value["HTTP"]["Incoming"]["RequestNormalization"];
-    let normalization = RequestNormalization {
-        insecure_disable_path_normalization: flag(given, "InsecureDisablePathNormalization"),
-        merge_slashes: flag(given, "MergeSlashes"),
-        path_with_escaped_slashes_action: text(given, "PathWithEscapedSlashesAction"),
-        headers_with_underscores_action: text(given, "HeadersWithUnderscoresAction"),
-        ..RequestNormalization::default()
-    };
-    MeshEntry {
-        http: Some(MeshHttp {
-            incoming: Some(MeshHttpIncoming {
-                request_normalization: Some(normalization),
-                ..MeshHttpIncoming::default()
-            }),
-            ..MeshHttp::default()
-        }),
-        ..MeshEntry::default()
-    }
+/// Reads an entry as from Consul's API.
+fn read(kind: &str, value: &Value) -> Result<Entry, Vec<Diagnostic>> {
+    let mut value = value.clone();
+    value["Kind"] = kind.into();
+    read_entry(Source::new("vector.json", value.to_string())).map(|(entry, _)| entry)
 }
 
 fn entries(vector: &Value) -> EntrySet {
-    let mut entries: EntrySet = list(vector, "entries", |value| Entry::from(intentions(value)))
-        .into_iter()
-        .collect();
+    let intentions = |value: &Value| read("service-intentions", value).unwrap();
+    let mut entries: EntrySet = list(vector, "entries", intentions).into_iter().collect();
     for provider in list(vector, "jwt_providers", |value| JwtProvider {
         name: text(value, "Name").into(),
         issuer: text(value, "Issuer"),
@@ -144,8 +58,8 @@ fn entries(vector: &Value) -> EntrySet {
     }) {
         entries.insert(provider.into());
     }
-    if let Some(mesh) = object(vector, "mesh", mesh) {
-        entries.insert(mesh.into());
+    if let Some(mesh) = object(vector, "mesh", |value| read("mesh", value).unwrap()) {
+        entries.insert(mesh);
     }
     entries
 }
@@ -317,24 +231,24 @@ fn every_caller_is_judged_as_the_vectors_say() {
 
 #[test]
 fn a_verdict_can_be_read() {
-    let value = serde_json::json!({
-        "default_policy": "deny",
-        "entries": [{"Name": "api", "Sources": [
-            {"Name": "web", "Action": "allow"},
-            {"Name": "*", "Permissions": [{"Action": "deny", "HTTP": {"PathPrefix": "/admin"}}]},
-            {"Name": "pay", "Peer": "peer2", "Action": "deny"}
-        ]}],
-        "request": {"destination": "api", "protocol": "http"}
-    });
-    let file = file();
-    let (entries, context) = (entries(&value), context(&file["environment"], &value));
-    let table = Table::compile("api", &entries, &context).unwrap();
+    let text = "Kind = \"service-intentions\"\nName = \"api\"\nSources = [\n  { Name = \"web\", Action = \"allow\" },\n  \
+                { Name = \"*\", Permissions = [\n    { Action = \"deny\", HTTP { PathPrefix = \"/admin\" } }\n  ] },\n  \
+                { Name = \"pay\", Peer = \"east\", Action = \"deny\" }\n]\n";
+    let (entry, _) = read_entry(Source::new("intentions.hcl", text)).unwrap();
+    let entries: EntrySet = [entry].into_iter().collect();
+    let east = PeerCluster {
+        trust_domain: TrustDomain::new("east").unwrap(),
+        exported_partition: String::new(),
+    };
+    let mut context = Context {
+        trust_domain: TrustDomain::new("td").unwrap(),
+        default: Decision::Deny,
+        http: true,
+        peers: BTreeMap::from([(Arc::from("east"), east)]),
+    };
     let headers = HeaderMap::new();
-    let judge = |service: &str, path: &str| {
-        let caller = format!(
-            "spiffe://{}/ns/default/dc/dc1/svc/{service}",
-            context.trust_domain
-        );
+    let judge = |context: &Context, caller: &str, path: &str| {
+        let table = Table::compile("api", &entries, context).unwrap();
         let facts = RequestFacts {
             method: "GET",
             path,
@@ -343,19 +257,37 @@ fn a_verdict_can_be_read() {
             xfcc: None,
             claims: None,
         };
-        evaluate(&table, &caller.parse().unwrap(), Some(&facts)).to_string()
+        let caller = format!("spiffe://{caller}").parse().unwrap();
+        evaluate(&table, &caller, Some(&facts)).to_string()
     };
-    assert_eq!(
-        judge("web", "/"),
-        "allowed by intention web => api (precedence 9)"
+    let (web, cron) = (
+        "td/ns/default/dc/dc1/svc/web",
+        "td/ns/default/dc/dc1/svc/cron",
     );
     assert_eq!(
-        judge("cron", "/admin"),
-        "denied by permission 0 of intention * => api (precedence 8)"
+        judge(&context, web, "/"),
+        "allowed by intention web => api (precedence 9) at intentions.hcl:4"
     );
     assert_eq!(
-        judge("cron", "/"),
-        "denied by the default policy: no permission matches of intention * => api (precedence 8)"
+        judge(&context, cron, "/admin"),
+        "denied by permission 0 of intention * => api (precedence 8) at intentions.hcl:6"
+    );
+    assert_eq!(
+        judge(&context, cron, "/"),
+        "denied by the default policy: no permission matches of intention * => api (precedence 8) at intentions.hcl:5"
+    );
+    assert_eq!(
+        judge(&context, "td/gateway/mesh/dc/dc1", "/"),
+        "denied by the default policy: no intention matches the caller"
+    );
+    context.http = false;
+    assert_eq!(
+        judge(&context, "east/ns/default/dc/dc1/svc/pay", "/"),
+        "denied by intention east/pay => api (precedence 9) at intentions.hcl:8"
+    );
+    assert_eq!(
+        judge(&context, cron, "/"),
+        "denied by lack of HTTP, which the permissions need, in intention * => api (precedence 8) at intentions.hcl:5"
     );
 }
 
@@ -394,24 +326,38 @@ fn a_provider_without_an_entry_is_a_problem_and_satisfies_nothing() {
 
 #[test]
 fn a_pattern_that_does_not_compile_fails_the_table() {
-    for pattern in ["(", "a)|(b", "(?=x)", "a{1001}{1001}"] {
-        let value = serde_json::json!({
-            "default_policy": "deny",
-            "entries": [{"Name": "api", "Sources": [
-                {"Name": "web", "Permissions": [{"Action": "allow", "HTTP": {"PathRegex": pattern}}]}
-            ]}],
-            "request": {"protocol": "http"}
-        });
-        let file = file();
-        let problems = Table::compile(
-            "api",
-            &entries(&value),
-            &context(&file["environment"], &value),
-        )
-        .unwrap_err();
+    for pattern in ["(", "a)|(b", "(?=x)", "a{1001}"] {
+        let http = IntentionHttp {
+            path_regex: pattern.into(),
+            ..IntentionHttp::default()
+        };
+        let permission = Permission {
+            action: "allow".into(),
+            http: Some(http),
+            ..Permission::default()
+        };
+        let source = IntentionSource {
+            name: "web".into(),
+            permissions: vec![permission],
+            ..IntentionSource::default()
+        };
+        let entry = ServiceIntentions {
+            name: "api".into(),
+            sources: vec![source],
+            ..ServiceIntentions::default()
+        };
+        let context = Context {
+            trust_domain: TrustDomain::new("td").unwrap(),
+            default: Decision::Deny,
+            http: true,
+            peers: BTreeMap::new(),
+        };
+        let entries: EntrySet = [Entry::from(entry)].into_iter().collect();
+        let problems = Table::compile("api", &entries, &context).unwrap_err();
+        let field = problems[0].field.as_deref();
         assert_eq!(
-            problems[0].field.as_deref().unwrap(),
-            "Sources[0].Permissions[0].HTTP.PathRegex",
+            field,
+            Some("Sources[0].Permissions[0].HTTP.PathRegex"),
             "{pattern}"
         );
     }
@@ -635,6 +581,162 @@ fn claims_are_walked_by_key_and_lists_may_contain_the_value() {
             holds(serde_json::to_value(&claims).unwrap()),
             expect,
             "{claims:?}"
+        );
+    }
+}
+
+fn check_refused(value: &Value, wording: &str) {
+    let problems = read("service-intentions", value).expect_err("accepted");
+    let said = |problem: &Diagnostic| problem.is_error() && problem.message.contains(wording);
+    assert!(
+        problems.iter().any(said),
+        "{wording} is not in {problems:#?}"
+    );
+}
+
+#[test]
+fn entries_are_accepted_and_refused_as_the_vectors_say() {
+    let file = file();
+    let vectors = file["intentions"].as_array().unwrap();
+    let mut checked = 0;
+    for vector in vectors.iter().filter(|vector| vector["kind"] == "validate") {
+        checked += 1;
+        let expect = &vector["expect"];
+        if expect["valid"] == true {
+            assert!(
+                read("service-intentions", &vector["entry"]).is_ok(),
+                "{}",
+                text(vector, "id")
+            );
+        } else {
+            check_refused(&vector["entry"], &text(expect, "consul_message_contains"));
+        }
+    }
+    assert!(checked > 0);
+}
+
+#[test]
+fn every_refusal_has_consuls_wording() {
+    let source = |source: &str| format!(r#"{{"Name": "api", "Sources": [{source}]}}"#);
+    let http = |http: &str| {
+        source(&format!(
+            r#"{{"Name": "web", "Permissions": [{{"Action": "allow", "HTTP": {http}}}]}}"#
+        ))
+    };
+    let at = "Sources[0].Permissions[0].HTTP";
+    for (entry, wording) in [
+        (r#"{"Sources": [{"Name": "web", "Action": "allow"}]}"#.into(), "Name is required".into()),
+        (
+            r#"{"Name": "a*", "Sources": [{"Name": "web", "Action": "allow"}]}"#.into(),
+            "Name: wildcard character '*' cannot be used with partial values".into(),
+        ),
+        (r#"{"Name": "api"}"#.into(), "At least one source is required".into()),
+        (
+            r#"{"Name": "api", "JWT": {"Providers": [{}]}, "Sources": [{"Name": "web", "Action": "allow"}]}"#.into(),
+            "JWT provider name is required".into(),
+        ),
+        (source(r#"{"Action": "allow"}"#), "Sources[0].Name is required".into()),
+        (
+            source(r#"{"Name": "w*", "Action": "allow"}"#),
+            "Sources[0].Name: wildcard character '*' cannot be used with partial values".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Peer": "*", "Action": "allow"}"#),
+            "Sources[0].Peer: cannot use wildcard '*' in peer".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "SamenessGroup": "g", "Action": "allow"}"#),
+            "Sources[0].SamenessGroup: Sameness groups are a Consul Enterprise feature.".into(),
+        ),
+        (
+            source(&format!(r#"{{"Name": "web", "Action": "allow", "Description": "{}"}}"#, "x".repeat(513))),
+            "Sources[0].Description exceeds maximum length 512".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Action": "allow", "LegacyMeta": {"a": "b"}}"#),
+            "Sources[0].LegacyMeta must be omitted".into(),
+        ),
+        (source(r#"{"Name": "web"}"#), "Sources[0].Action must be set to 'allow' or 'deny'".into()),
+        (
+            source(r#"{"Name": "web", "Action": "allow", "Permissions": [{"Action": "allow", "HTTP": {"PathPrefix": "/"}}]}"#),
+            "Sources[0].Action must be omitted if Permissions are specified".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Permissions": [{"Action": "allow", "HTTP": {"PathPrefix": "/"}}]}"#)
+                .replace(r#""api""#, r#""*""#),
+            "Sources[0].Permissions cannot be specified on intentions with wildcarded destinations".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Action": "allow", "Type": "other"}"#),
+            "Sources[0].Type must be set to 'consul'".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Permissions": [{"Action": "allow"}]}"#),
+            "Sources[0].Permissions[0].HTTP is required".into(),
+        ),
+        (http(r#"{"PathExact": "x"}"#), format!("{at}.PathExact doesn't start with '/': \"x\"")),
+        (http(r#"{"PathPrefix": "x"}"#), format!("{at}.PathPrefix doesn't start with '/': \"x\"")),
+        (
+            http(r#"{"PathPrefix": "/", "PathExact": "/"}"#),
+            format!("{at} should only contain at most one of PathExact, PathPrefix, or PathRegex"),
+        ),
+        (http(r#"{"Header": [{"Exact": "x"}]}"#), format!("{at}.Header[0] missing required Name field")),
+        (
+            http(r#"{"Header": [{"Name": "x"}]}"#),
+            format!("{at}.Header[0] should only contain one of Present, Exact, Prefix, Suffix, Contains, or Regex"),
+        ),
+        (
+            http(r#"{"Header": [{"Name": "x", "Regex": "a", "IgnoreCase": true}]}"#),
+            format!("{at}.Header[0] should set one of Exact, Prefix, Suffix, or Contains when using IgnoreCase"),
+        ),
+        (http(r#"{"Methods": ["FETCH"]}"#), format!("{at}.Methods contains an invalid method \"FETCH\"")),
+        (http(r#"{"Methods": ["GET", "get"]}"#), format!("{at}.Methods contains \"GET\" more than once")),
+        (http("{}"), format!("{at} should not be empty")),
+        (
+            source(r#"{"Name": "web", "Action": "allow"}, {"Name": "web", "Action": "deny"}"#),
+            "Sources[1] defines \"web\" more than once".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Peer": "p", "Action": "allow"}, {"Name": "web", "Peer": "p", "Action": "deny"}"#),
+            "Sources[1] defines peer(\"p\") \"web\" more than once".into(),
+        ),
+        (
+            source(r#"{"Name": "web", "Namespace": "default", "Action": "allow"}"#),
+            "namespaces are a consul enterprise feature".into(),
+        ),
+        (source(r#"{"Name": "web", "Partition": "default", "Action": "allow"}"#), "invalid config key".into()),
+    ] {
+        let entry: String = entry;
+        let wording: String = wording;
+        check_refused(&serde_json::from_str(&entry).unwrap(), &wording);
+    }
+    for (index, limit) in [
+        "Meta exceeds maximum element count 64",
+        "exceeds maximum length 128",
+        "exceeds maximum length 512",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let meta: BTreeMap<String, String> = match index {
+            0 => (0..65).map(|n| (n.to_string(), String::new())).collect(),
+            1 => BTreeMap::from([("k".repeat(129), String::new())]),
+            _ => BTreeMap::from([("k".to_owned(), "v".repeat(513))]),
+        };
+        let entry = serde_json::json!({"Name": "api", "Meta": meta, "Sources": [{"Name": "web", "Action": "allow"}]});
+        check_refused(&entry, limit);
+    }
+    for pattern in [
+        r#"{"PathRegex": "("}"#,
+        r#"{"Header": [{"Name": "x", "Regex": "a)|(b"}]}"#,
+    ] {
+        assert!(
+            read(
+                "service-intentions",
+                &serde_json::from_str(&http(pattern)).unwrap()
+            )
+            .is_err(),
+            "{pattern}"
         );
     }
 }

@@ -101,10 +101,22 @@ impl Checker {
         self.within(field, |to| {
             for (key, item) in items {
                 to.within(Segment::Key(key.as_ref().to_owned()), |to| {
-                    body(to, key.as_ref(), item)
+                    body(to, key.as_ref(), item);
                 });
             }
         });
+    }
+
+    /// Runs `body` and puts `prefix` before the messages of the errors it reports.
+    pub(crate) fn prefixed(&mut self, prefix: &str, body: impl FnOnce(&mut Self)) {
+        let first = self.problems.len();
+        body(self);
+        for problem in self.problems[first..]
+            .iter_mut()
+            .filter(|problem| problem.severity == Severity::Error)
+        {
+            problem.message.insert_str(0, prefix);
+        }
     }
 
     fn report(&mut self, severity: Severity, category: Category, message: String) -> &mut Problem {
@@ -138,6 +150,24 @@ impl Checker {
         message: impl Into<String>,
     ) -> &mut Problem {
         self.report_at(Severity::Error, field, category, message.into())
+    }
+
+    /// An error here, in Consul's wording: the path and what it does wrong.
+    pub(crate) fn say(&mut self, category: Category, what: &str) -> &mut Problem {
+        let message = format!("{}{what}", self.path);
+        self.error(category, message)
+    }
+
+    /// An error of a field, in Consul's wording: its path and what it does wrong.
+    pub(crate) fn say_at(
+        &mut self,
+        field: &'static str,
+        category: Category,
+        what: &str,
+    ) -> &mut Problem {
+        let problem = self.error_at(field, category, "");
+        problem.message = format!("{}{what}", problem.path);
+        problem
     }
 
     /// A warning about a field.
@@ -185,21 +215,22 @@ impl Checker {
         const KEY: usize = 128;
         const VALUE: usize = 512;
         if meta.len() > PAIRS {
-            let message = format!("Meta has {} pairs, more than {PAIRS}", meta.len());
-            self.error_at("Meta", Category::BadMeta, message);
+            self.error_at(
+                "Meta",
+                Category::BadMeta,
+                format!("Meta exceeds maximum element count {PAIRS}"),
+            );
         }
         self.each_key("Meta", meta, |to, key, value| {
             if key.len() > KEY {
                 to.error(
                     Category::BadMeta,
-                    format!("a key of {} bytes, more than {KEY}", key.len()),
+                    format!("Meta key {key:?} exceeds maximum length {KEY}"),
                 );
             }
             if value.len() > VALUE {
-                to.error(
-                    Category::BadMeta,
-                    format!("a value of {} bytes, more than {VALUE}", value.len()),
-                );
+                let message = format!("Meta value for key {key:?} exceeds maximum length {VALUE}");
+                to.error(Category::BadMeta, message);
             }
         });
     }
@@ -258,10 +289,10 @@ impl Checker {
     pub(crate) fn paths(&mut self, exact: &str, prefix: &str, regex: &str) {
         for (field, value) in [("PathExact", exact), ("PathPrefix", prefix)] {
             if !value.is_empty() && !value.starts_with('/') {
-                self.error_at(
+                self.say_at(
                     field,
                     Category::BadMatch,
-                    format!("{field} doesn't start with '/': {value:?}"),
+                    &format!(" doesn't start with '/': {value:?}"),
                 )
                 .hint(format!("write \"/{value}\""));
             }
@@ -271,10 +302,8 @@ impl Checker {
             .filter(|value| !value.is_empty())
             .count();
         if set > 1 {
-            self.error(
-                Category::BadMatch,
-                "only one of PathExact, PathPrefix, PathRegex may be set",
-            );
+            let message = " should only contain at most one of PathExact, PathPrefix, or PathRegex";
+            self.say(Category::BadMatch, message);
         }
         self.pattern("PathRegex", regex);
     }
@@ -286,19 +315,21 @@ impl Checker {
         ];
         self.within("Methods", |to| {
             for (index, method) in methods.iter().enumerate() {
-                if !KNOWN.contains(&method.as_str()) {
-                    to.within(index, |to| {
-                        to.error(Category::BadMethod, format!("{method:?} is not a method"))
-                            .hint(format!("one of {}", KNOWN.join(", ")));
-                    });
-                } else if methods[..index].contains(method) {
-                    to.within(index, |to| {
-                        to.error(
-                            Category::BadMethod,
-                            format!("{method:?} is given more than once"),
-                        );
-                    });
+                let known = KNOWN.contains(&method.as_str());
+                if known && !methods[..index].contains(method) {
+                    continue;
                 }
+                let message = if known {
+                    format!("{} contains {method:?} more than once", to.path)
+                } else {
+                    format!("{} contains an invalid method {method:?}", to.path)
+                };
+                to.within(index, |to| {
+                    let problem = to.error(Category::BadMethod, message);
+                    if !known {
+                        problem.hint(format!("one of {}", KNOWN.join(", ")));
+                    }
+                });
             }
         });
     }
@@ -316,18 +347,7 @@ pub(crate) fn upper_case(methods: &mut [String]) {
 /// # Errors
 /// What is wrong with the pattern, in one line.
 pub fn compile_pattern(pattern: &str) -> Result<regex::bytes::Regex, String> {
-    regex::bytes::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .unicode(false)
-        .build()
-        .map_err(|error| {
-            let text = error.to_string();
-            let last = text
-                .lines()
-                .rev()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or("bad syntax");
-            last.trim().trim_start_matches("error: ").to_owned()
-        })
+    crate::pattern::whole(pattern)
 }
 
 /// Whether a text can be a DNS name, possibly with a leading wildcard label.

@@ -188,10 +188,10 @@ impl Decoder {
         let (category, message) = if enterprise {
             (
                 Category::EnterpriseOnly,
-                format!("`{key}`: namespaces are a feature of Consul Enterprise"),
+                format!("invalid config key {key:?}, namespaces are a consul enterprise feature"),
             )
         } else {
-            (Category::UnknownKey, format!("unknown key `{key}`"))
+            (Category::UnknownKey, format!("invalid config key {key:?}"))
         };
         let hint = if enterprise {
             None

@@ -112,14 +112,13 @@ impl Rules for IngressGateway {
         to.meta(&self.meta);
         to.within("TLS", |to| {
             self.tls.check(to);
-            if let Some(sds) = &self.tls.sds {
-                if sds.cluster_name.is_empty() && !sds.cert_resource.is_empty() {
+            if let Some(sds) = &self.tls.sds
+                && sds.cluster_name.is_empty() && !sds.cert_resource.is_empty() {
                     let message = "a CertResource needs a ClusterName";
                     to.within("SDS", |to| {
                         to.error_at("CertResource", Category::BadTls, message);
                     });
                 }
-            }
         });
         if let Some(check) = self
             .defaults
@@ -127,7 +126,7 @@ impl Rules for IngressGateway {
             .and_then(|defaults| defaults.passive_health_check.as_ref())
         {
             to.within("Defaults", |to| {
-                to.within("PassiveHealthCheck", |to| check.check(to))
+                to.within("PassiveHealthCheck", |to| check.check(to));
             });
         }
         to.within("Listeners", |to| {

@@ -178,7 +178,7 @@ impl Rules for ServiceIntentions {
     fn check(&self, to: &mut Checker) {
         to.name(&self.name);
         if is_partial_wildcard(&self.name) {
-            to.error_at("Name", Category::BadName, PARTIAL);
+            to.say_at("Name", Category::BadName, PARTIAL);
         }
         check_jwt(to, self.jwt.as_ref());
         to.meta(&self.meta);
@@ -186,11 +186,11 @@ impl Rules for ServiceIntentions {
             to.error_at(
                 "Sources",
                 Category::BadSource,
-                "at least one source is required",
+                "At least one source is required",
             );
         }
         to.each("Sources", &self.sources, |to, source| {
-            source.check(&self.name, to)
+            source.check(&self.name, to);
         });
         to.within("Sources", |to| {
             for (index, source) in self.sources.iter().enumerate() {
@@ -200,16 +200,14 @@ impl Rules for ServiceIntentions {
                 if !self.sources[..index].iter().any(same) {
                     continue;
                 }
-                let message = if source.peer.is_empty() {
-                    format!("source {:?} is given more than once", source.name)
+                let peer = if source.peer.is_empty() {
+                    String::new()
                 } else {
-                    format!(
-                        "source {:?} of peer {:?} is given more than once",
-                        source.name, source.peer
-                    )
+                    format!("peer({:?}) ", source.peer)
                 };
+                let message = format!(" defines {peer}{:?} more than once", source.name);
                 to.within(index, |to| {
-                    to.error(Category::DuplicateSource, message);
+                    to.say(Category::DuplicateSource, &message);
                 });
             }
         });
@@ -221,7 +219,7 @@ impl Rules for ServiceIntentions {
     }
 }
 
-const PARTIAL: &str = "the wildcard * stands for all names and cannot be a part of one";
+const PARTIAL: &str = ": wildcard character '*' cannot be used with partial values";
 
 fn is_partial_wildcard(name: &str) -> bool {
     name.contains('*') && name != "*"
@@ -232,7 +230,7 @@ fn check_jwt(to: &mut Checker, jwt: Option<&IntentionJwt>) {
     to.within("JWT", |to| {
         to.each("Providers", &jwt.providers, |to, provider| {
             if provider.name.is_empty() {
-                to.error_at("Name", Category::BadJwt, "a JWT provider needs its Name");
+                to.error_at("Name", Category::BadJwt, "JWT provider name is required");
             }
         });
     });
@@ -240,12 +238,14 @@ fn check_jwt(to: &mut Checker, jwt: Option<&IntentionJwt>) {
 
 fn check_action(to: &mut Checker, action: &str) {
     if Action::parse(action).is_none() {
-        let message = if action.is_empty() {
-            "Action must be \"allow\" or \"deny\"".to_owned()
-        } else {
-            format!("Action must be \"allow\" or \"deny\", not {action:?}")
-        };
-        to.error_at("Action", Category::BadAction, message);
+        let problem = to.say_at(
+            "Action",
+            Category::BadAction,
+            " must be set to 'allow' or 'deny'",
+        );
+        if !action.is_empty() {
+            problem.hint(format!("{action:?} is neither"));
+        }
     }
 }
 
@@ -253,41 +253,41 @@ impl IntentionSource {
     fn check(&self, destination: &str, to: &mut Checker) {
         let bad = Category::BadSource;
         if self.name.is_empty() {
-            to.error_at("Name", bad, "a source needs its Name")
+            to.say_at("Name", bad, " is required")
                 .hint("`Name = \"*\"` stands for all sources");
         }
-        to.enterprise("SamenessGroup", &self.sameness_group);
+        if !self.sameness_group.is_empty() {
+            let message = ": Sameness groups are a Consul Enterprise feature.";
+            to.say_at("SamenessGroup", Category::EnterpriseOnly, message);
+        }
         if is_partial_wildcard(&self.name) {
-            to.error_at("Name", bad, PARTIAL);
+            to.say_at("Name", bad, PARTIAL);
         }
         if self.peer.contains('*') {
-            to.error_at("Peer", bad, "a peer cannot be given with the wildcard *");
+            to.say_at("Peer", bad, ": cannot use wildcard '*' in peer");
         }
         if self.description.len() > 512 {
-            to.error_at("Description", bad, "Description is longer than 512 bytes");
+            to.say_at("Description", bad, " exceeds maximum length 512");
         }
         if !self.legacy_meta.is_empty() {
-            to.error_at("LegacyMeta", bad, "LegacyMeta must be left out");
+            to.say_at("LegacyMeta", bad, " must be omitted");
         }
         if self.permissions.is_empty() {
             check_action(to, &self.action);
         } else if !self.action.is_empty() {
-            let message = "Action and Permissions exclude each other: each permission has its own";
-            to.error_at("Action", Category::BadAction, message);
+            let message = " must be omitted if Permissions are specified";
+            to.say_at("Action", Category::BadAction, message)
+                .hint("each permission has its own Action");
         }
         if !self.permissions.is_empty() && destination == "*" {
-            let message = "Permissions cannot be given for all destinations (\"*\")";
-            to.error_at("Permissions", Category::BadPermission, message);
+            let message = " cannot be specified on intentions with wildcarded destinations";
+            to.say_at("Permissions", Category::BadPermission, message);
         }
         if self.kind != "consul" {
-            to.error_at(
-                "Type",
-                bad,
-                format!("Type must be \"consul\", not {:?}", self.kind),
-            );
+            to.say_at("Type", bad, " must be set to 'consul'");
         }
         to.each("Permissions", &self.permissions, |to, permission| {
-            permission.check(to)
+            permission.check(to);
         });
     }
 }
@@ -297,11 +297,7 @@ impl Permission {
         check_action(to, &self.action);
         match &self.http {
             None => {
-                to.error_at(
-                    "HTTP",
-                    Category::BadPermission,
-                    "a permission needs HTTP criteria",
-                );
+                to.say_at("HTTP", Category::BadPermission, " is required");
             }
             Some(http) => to.within("HTTP", |to| http.check(to)),
         }
@@ -317,11 +313,8 @@ impl IntentionHttp {
         let no_path =
             self.path_exact.is_empty() && self.path_prefix.is_empty() && self.path_regex.is_empty();
         if no_path && self.header.is_empty() && self.methods.is_empty() {
-            to.error(
-                Category::BadPermission,
-                "at least one HTTP criterion is required",
-            )
-            .hint("`PathPrefix = \"/\"` matches every request");
+            to.say(Category::BadPermission, " should not be empty")
+                .hint("`PathPrefix = \"/\"` matches every request");
         }
     }
 }
@@ -329,23 +322,22 @@ impl IntentionHttp {
 impl IntentionHeader {
     fn check(&self, to: &mut Checker) {
         if self.name.is_empty() {
-            to.error_at("Name", Category::BadMatch, "a header needs its Name");
+            to.say(Category::BadMatch, " missing required Name field");
         }
         let foldable = [&self.exact, &self.prefix, &self.suffix, &self.contains];
         let foldable = foldable.iter().filter(|text| !text.is_empty()).count();
         let set = foldable + usize::from(self.present) + usize::from(!self.regex.is_empty());
         if set != 1 {
-            to.error(
+            to.say(
                 Category::BadMatch,
-                "exactly one of Present, Exact, Prefix, Suffix, Contains, Regex must be set",
+                " should only contain one of Present, Exact, Prefix, Suffix, Contains, or Regex",
             )
-            .hint("`Present = false` and an empty text do not count");
+            .hint("exactly one must be set; `Present = false` and an empty text do not count");
         }
         if self.ignore_case && foldable == 0 {
-            to.error_at(
-                "IgnoreCase",
+            to.say(
                 Category::BadMatch,
-                "IgnoreCase needs Exact, Prefix, Suffix or Contains",
+                " should set one of Exact, Prefix, Suffix, or Contains when using IgnoreCase",
             )
             .hint("a Regex ignores case with `(?i)`");
         }

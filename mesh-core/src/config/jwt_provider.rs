@@ -177,18 +177,20 @@ impl Rules for JwtProvider {
             Some(keys) => to.within("JSONWebKeySet", |to| keys.check(to)),
         }
         to.each("Locations", &self.locations, |to, location| {
-            location.check(to)
+            location.check(to);
         });
-        if let Some(forwarding) = &self.forwarding {
-            if forwarding.header_name.is_empty() {
-                to.within("Forwarding", |to| {
-                    to.error_at(
-                        "HeaderName",
-                        BAD,
-                        "forwarding needs the HeaderName to forward in",
-                    );
-                });
-            }
+        if self
+            .forwarding
+            .as_ref()
+            .is_some_and(|forwarding| forwarding.header_name.is_empty())
+        {
+            to.within("Forwarding", |to| {
+                to.error_at(
+                    "HeaderName",
+                    BAD,
+                    "Header name required for forwarding config",
+                );
+            });
         }
     }
 }
@@ -196,27 +198,30 @@ impl Rules for JwtProvider {
 const BAD: Category = Category::BadJwt;
 
 /// Reports unless exactly one of several is set.
-fn exactly_one(to: &mut Checker, set: &[bool], names: &str) -> bool {
-    let one = set.iter().filter(|set| **set).count() == 1;
-    if !one {
-        to.error(BAD, format!("exactly one of {names} must be set"));
+fn exactly_one(to: &mut Checker, set: &[bool], otherwise: &str) {
+    if set.iter().filter(|set| **set).count() != 1 {
+        to.error(BAD, otherwise);
     }
-    one
 }
 
 impl JsonWebKeySet {
     fn check(&self, to: &mut Checker) {
+        let set = [self.local.is_some(), self.remote.is_some()];
         exactly_one(
             to,
-            &[self.local.is_some(), self.remote.is_some()],
-            "Local, Remote",
+            &set,
+            "must specify exactly one of Local or Remote JSON Web key set",
         );
         if let Some(local) = &self.local {
             to.within("Local", |to| {
                 let set = [!local.jwks.is_empty(), !local.filename.is_empty()];
-                exactly_one(to, &set, "JWKS, Filename");
+                exactly_one(
+                    to,
+                    &set,
+                    "must specify exactly one of String or filename for local keyset",
+                );
                 if !is_base64(&local.jwks) {
-                    to.error_at("JWKS", BAD, "JWKS is not standard base64");
+                    to.error_at("JWKS", BAD, "JWKS must be valid base64 encoded string");
                 }
             });
         }
@@ -234,7 +239,7 @@ fn is_base64(text: &str) -> bool {
         .collect();
     let padding = bytes.iter().rev().take_while(|b| **b == b'=').count();
     let digits = &bytes[..bytes.len() - padding];
-    bytes.len() % 4 == 0
+    bytes.len().is_multiple_of(4)
         && padding <= 2
         && digits
             .iter()
@@ -244,7 +249,7 @@ fn is_base64(text: &str) -> bool {
 impl RemoteJwks {
     fn check(&self, to: &mut Checker) {
         if self.uri.is_empty() {
-            to.error_at("URI", BAD, "the URI of the key set is required");
+            to.error_at("URI", BAD, "Remote JWKS URI is required");
         } else if !self
             .uri
             .parse::<http::Uri>()
@@ -253,21 +258,23 @@ impl RemoteJwks {
             to.error_at(
                 "URI",
                 BAD,
-                format!("{:?} is not an absolute address", self.uri),
+                format!("Remote JWKS URI is invalid: {:?} is not absolute", self.uri),
             );
         }
         let back_off = self
             .retry_policy
             .as_ref()
             .and_then(|policy| policy.retry_policy_back_off.as_ref());
-        if let Some(back_off) = back_off {
-            if !back_off.max_interval.is_zero() && back_off.max_interval < back_off.base_interval {
-                to.within("RetryPolicy", |to| {
-                    to.within("RetryPolicyBackOff", |to| {
-                        to.error_at("MaxInterval", BAD, "MaxInterval is below BaseInterval");
-                    });
+        if back_off
+            .is_some_and(|it| !it.max_interval.is_zero() && it.max_interval < it.base_interval)
+        {
+            let message =
+                "retry policy backoff's MaxInterval should be greater or equal to BaseInterval";
+            to.within("RetryPolicy", |to| {
+                to.within("RetryPolicyBackOff", |to| {
+                    to.error_at("MaxInterval", BAD, message);
                 });
-            }
+            });
         }
         if let Some(cluster) = &self.jwks_cluster {
             to.within("JWKSCluster", |to| cluster.check(to));
@@ -277,33 +284,37 @@ impl RemoteJwks {
 
 impl JwksCluster {
     fn check(&self, to: &mut Checker) {
-        let types = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
-        to.one_of("DiscoveryType", BAD, &self.discovery_type, &types);
+        let types = [
+            "",
+            "STATIC",
+            "STRICT_DNS",
+            "LOGICAL_DNS",
+            "EDS",
+            "ORIGINAL_DST",
+        ];
+        if !types.contains(&self.discovery_type.as_str()) {
+            let message = format!(
+                "unsupported jwks cluster discovery type: {:?}",
+                self.discovery_type
+            );
+            to.error_at("DiscoveryType", BAD, message)
+                .hint(format!("one of {}", types[1..].join(", ")));
+        }
         let Some(certificates) = &self.tls_certificates else {
             return;
         };
         to.within("TLSCertificates", |to| {
-            let set = [
-                certificates.ca_certificate_provider_instance.is_some(),
-                certificates.trusted_ca.is_some(),
-            ];
-            exactly_one(to, &set, "CaCertificateProviderInstance, TrustedCA");
-            let Some(ca) = &certificates.trusted_ca else {
-                return;
-            };
+            let set = [certificates.ca_certificate_provider_instance.is_some(), certificates.trusted_ca.is_some()];
+            let otherwise =
+                "must specify exactly one of: CaCertificateProviderInstance or TrustedCA for JKWS' TLSCertificates";
+            exactly_one(to, &set, otherwise);
+            let Some(ca) = &certificates.trusted_ca else { return };
             to.within("TrustedCA", |to| {
-                let texts = [
-                    &ca.filename,
-                    &ca.environment_variable,
-                    &ca.inline_string,
-                    &ca.inline_bytes,
-                ];
+                let texts = [&ca.filename, &ca.environment_variable, &ca.inline_string, &ca.inline_bytes];
                 let set = texts.map(|text| !text.is_empty());
-                exactly_one(
-                    to,
-                    &set,
-                    "Filename, EnvironmentVariable, InlineString, InlineBytes",
-                );
+                let otherwise = "must specify exactly one of: Filename, EnvironmentVariable, InlineString or \
+                                 InlineBytes for JWKS' TrustedCA";
+                exactly_one(to, &set, otherwise);
             });
         });
     }
@@ -316,22 +327,35 @@ impl JwtLocation {
             self.query_param.is_some(),
             self.cookie.is_some(),
         ];
-        exactly_one(to, &set, "Header, QueryParam, Cookie");
+        exactly_one(
+            to,
+            &set,
+            "must set exactly one of: JWT location header, query param or cookie",
+        );
         let names = [
-            ("Header", self.header.as_ref().map(|header| &header.name)),
+            (
+                "Header",
+                "header",
+                self.header.as_ref().map(|header| &header.name),
+            ),
             (
                 "QueryParam",
+                "query param",
                 self.query_param.as_ref().map(|query| &query.name),
             ),
-            ("Cookie", self.cookie.as_ref().map(|cookie| &cookie.name)),
+            (
+                "Cookie",
+                "cookie",
+                self.cookie.as_ref().map(|cookie| &cookie.name),
+            ),
         ];
-        for (field, name) in names {
+        for (field, place, name) in names {
             if name.is_some_and(String::is_empty) {
                 to.within(field, |to| {
                     to.error_at(
                         "Name",
                         BAD,
-                        format!("a location in a {field} needs its Name"),
+                        format!("JWT location {place} name must be specified"),
                     );
                 });
             }

@@ -38,16 +38,22 @@ impl Loaded {
 /// Reads texts of config entries, service definitions and settings. The order of the texts never matters for what they
 /// mean. A text whose first character after white space is `{` is JSON, any other HCL.
 #[must_use]
-pub fn load(files: Vec<Source>) -> Loaded {
+pub fn load(mut files: Vec<Source>) -> Loaded {
+    files.sort_by(|one, other| one.path.cmp(&other.path));
     let mut loader = Loader::default();
     for file in files {
-        let file = Arc::new(file);
-        let first = loader.loaded.diagnostics.len();
-        loader.file(&file);
-        loader.loaded.diagnostics[first..].sort_by_key(|diagnostic| diagnostic.origin.span().start);
+        loader.file(&Arc::new(file));
     }
     loader.across();
-    loader.loaded
+    let mut loaded = loader.loaded;
+    let place = |diagnostic: &Diagnostic| {
+        (
+            diagnostic.origin.path().to_owned(),
+            diagnostic.origin.span().start,
+        )
+    };
+    loaded.diagnostics.sort_by_cached_key(place);
+    loaded
 }
 
 /// Reads one config entry, from a file or from Consul's API. Besides the entry, all that is worth knowing about it.
@@ -427,7 +433,8 @@ impl Loader {
         });
         let refused = permissive.map(|entry| {
             let origin = self.seen.get(&entry.key()).cloned().unwrap_or_default();
-            let message = "MutualTLSMode = \"permissive\" is not allowed in this mesh";
+            let message = "cannot set MutualTLSMode=permissive because \
+                           AllowEnablingPermissiveMutualTLS=false in the mesh config entry";
             Diagnostic::error(Category::BadMutualTls, origin, message)
                 .with_field("MutualTLSMode")
                 .with_hint(

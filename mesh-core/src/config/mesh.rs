@@ -84,8 +84,9 @@ impl Rules for MeshEntry {
         if let Some(tls) = &self.tls {
             to.within("TLS", |to| {
                 for (field, side) in [("Incoming", &tls.incoming), ("Outgoing", &tls.outgoing)] {
+                    let prefix = format!("error in {} TLS configuration: ", field.to_lowercase());
                     if let Some(side) = side {
-                        to.within(field, |to| side.check(to));
+                        to.within(field, |to| to.prefixed(&prefix, |to| side.check(to)));
                     }
                 }
             });
@@ -94,10 +95,14 @@ impl Rules for MeshEntry {
         if let Some(normalization) =
             incoming.and_then(|incoming| incoming.request_normalization.as_ref())
         {
+            let check = |to: &mut Checker| {
+                to.prefixed(
+                    "error in HTTP incoming request normalization configuration: ",
+                    |to| normalization.check(to),
+                );
+            };
             to.within("HTTP", |to| {
-                to.within("Incoming", |to| {
-                    to.within("RequestNormalization", |to| normalization.check(to))
-                });
+                to.within("Incoming", |to| to.within("RequestNormalization", check));
             });
         }
     }
@@ -105,18 +110,35 @@ impl Rules for MeshEntry {
 
 impl RequestNormalization {
     fn check(&self, to: &mut Checker) {
-        let bad = Category::BadNormalization;
-        let slashes = &self.path_with_escaped_slashes_action;
-        let actions = [
+        let slashes = [
             "IMPLEMENTATION_SPECIFIC_DEFAULT",
             "KEEP_UNCHANGED",
             "REJECT_REQUEST",
             "UNESCAPE_AND_REDIRECT",
             "UNESCAPE_AND_FORWARD",
         ];
-        to.one_of("PathWithEscapedSlashesAction", bad, slashes, &actions);
-        let underscores = &self.headers_with_underscores_action;
-        let actions = ["ALLOW", "REJECT_REQUEST", "DROP_HEADER"];
-        to.one_of("HeadersWithUnderscoresAction", bad, underscores, &actions);
+        action(
+            to,
+            "PathWithEscapedSlashesAction",
+            &self.path_with_escaped_slashes_action,
+            &slashes,
+        );
+        let underscores = ["ALLOW", "REJECT_REQUEST", "DROP_HEADER"];
+        action(
+            to,
+            "HeadersWithUnderscoresAction",
+            &self.headers_with_underscores_action,
+            &underscores,
+        );
+    }
+}
+
+fn action(to: &mut Checker, field: &'static str, value: &str, allowed: &[&'static str]) {
+    if !value.is_empty() && !allowed.contains(&value) {
+        let message = format!(
+            "no matching {field} value found for {value}, please specify one of [{}]",
+            allowed.join(", ")
+        );
+        to.error_at(field, Category::BadNormalization, message);
     }
 }

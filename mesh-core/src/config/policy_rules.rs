@@ -144,7 +144,7 @@ fn required<T>(to: &mut Checker, field: &'static str, value: Option<&T>) {
 impl PolicyRetries {
     fn check(&self, to: &mut Checker) {
         to.within("On", |to| {
-            check_retry_on(to, self.on.as_deref().unwrap_or_default())
+            check_retry_on(to, self.on.as_deref().unwrap_or_default());
         });
         if let Some(max) = self.max.filter(|max| *max > MAX_RETRIES) {
             to.error_at("Max", BAD, format!("Max is {max}, not 0 to {MAX_RETRIES}"));

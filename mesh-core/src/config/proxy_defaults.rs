@@ -105,7 +105,7 @@ impl Rules for ProxyDefaults {
         }
         if let Some(locality) = &self.prioritize_by_locality {
             to.within("PrioritizeByLocality", |to| {
-                to.enterprise("Mode", &locality.mode)
+                to.enterprise("Mode", &locality.mode);
             });
         }
         to.within("Config", |to| proxy_config::check(&self.config, to));

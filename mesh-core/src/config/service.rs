@@ -298,7 +298,7 @@ impl Rules for ServiceDefinition {
         port(to, "port", self.port, 0);
         let addresses = &self.tagged_addresses;
         to.each_key("tagged_addresses", addresses, |to, _, address| {
-            port(to, "port", address.port, 0)
+            port(to, "port", address.port, 0);
         });
         if let Some(weights) = &self.weights {
             to.within("weights", |to| {
@@ -331,7 +331,7 @@ impl Rules for ServiceDefinition {
         if let Some(proxy) = sidecar.and_then(|sidecar| sidecar.proxy.as_ref()) {
             to.within("connect", |to| {
                 to.within("sidecar_service", |to| {
-                    to.within("proxy", |to| proxy.verify(to))
+                    to.within("proxy", |to| proxy.verify(to));
                 });
             });
         }

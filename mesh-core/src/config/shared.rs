@@ -183,12 +183,12 @@ pub(crate) fn check_proxy_fields(
             "a transparent proxy has no meaning in process",
         );
     }
-    to.one_of(
-        "MutualTLSMode",
-        Category::BadMutualTls,
-        mutual_tls_mode,
-        &["strict", "permissive"],
-    );
+    if !matches!(mutual_tls_mode, "" | "strict" | "permissive") {
+        let message = format!(
+            "Invalid MutualTLSMode {mutual_tls_mode:?}. Must be one of \"\", \"strict\", or \"permissive\"."
+        );
+        to.error_at("MutualTLSMode", Category::BadMutualTls, message);
+    }
     if expose.checks || !expose.paths.is_empty() {
         to.error_at(
             "Expose",
@@ -233,15 +233,14 @@ pub(crate) fn check_tls(to: &mut Checker, min: &str, max: &str, suites: &[String
     to.one_of("TLSMinVersion", Category::BadTls, min, &allowed);
     to.one_of("TLSMaxVersion", Category::BadTls, max, &allowed);
     let rank = |version: &str| VERSIONS.iter().position(|known| *known == version);
-    if let (Some(low), Some(high)) = (rank(min), rank(max)) {
-        if high < low {
+    if let (Some(low), Some(high)) = (rank(min), rank(max))
+        && high < low {
             to.error_at(
                 "TLSMaxVersion",
                 Category::BadTls,
                 "TLSMaxVersion is below TLSMinVersion",
             );
         }
-    }
     if !suites.is_empty() && min == "TLSv1_3" {
         to.error_at(
             "CipherSuites",
@@ -265,7 +264,7 @@ pub(crate) fn check_tls(to: &mut Checker, min: &str, max: &str, suites: &[String
                 if !known {
                     to.error(
                         Category::BadTls,
-                        format!("{suite:?} is not a cipher suite that can be chosen"),
+                        format!("no matching Envoy TLS cipher suite found for {suite:?}"),
                     );
                 }
             });

@@ -381,3 +381,73 @@ fn hint(rest: &str) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<(), ParseError> {
+        super::super::Filter::parse(text).map(drop)
+    }
+
+    #[test]
+    fn accepts_the_language() {
+        let good = [
+            "",
+            "Service.Meta.version == v1",
+            "Service.Meta.version==v1",
+            "Service.Meta[\"a-b\"] != `x`",
+            "not (a == b or c == d) and e is not empty",
+            "\"prod\" in Service.Tags",
+            "prod not in Service.Tags and 5 in x",
+            "Service.Port == 8080",
+            "(Service.Port == -1.5)",
+            "Service.Tags contains prod",
+            "Service.Tags not contains a.b",
+            "Service.Meta.v matches \"^1\"",
+            " Checks is empty ",
+        ];
+        for text in good {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_in_the_language() {
+        let bad = [
+            "Service.Meta.version",
+            "Service.Meta.version = v1",
+            "8080 == Service.Port",
+            "x in 32",
+            "a == 1.2.3",
+            "a == v1-beta",
+            "a == 2x",
+            "a == 'v1'",
+            "a == b AND c == d",
+            "a == b && c == d",
+            "(a == b",
+            "a == b)",
+            "\"prod\"and x == y",
+            "\"prod\" == x",
+            "not",
+            "a == \"open",
+            " ",
+        ];
+        for text in bad {
+            assert!(check(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert!(check(&"(".repeat(100_000)).is_err());
+        assert!(check(&format!("{}a == b", "not ".repeat(100_000))).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[a-z(.=!\"`\\[\\] \n0-9-é]{0,40}") {
+            let _ = check(&text);
+        }
+    }
+}

@@ -13,6 +13,7 @@
 mod compile;
 mod criteria;
 mod jwt;
+mod lint;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use crate::config::Diagnostic;
 use crate::identity::{SpiffeId, TrustDomain, xfcc};
 
 pub use compile::{Context, PeerCluster};
+pub use lint::lint;
 pub use verdict::{By, Decision, Permitted, RuleInfo, Verdict};
 
 /// The policy where no intention matches. It has to be [`Decision::Deny`] unless configured otherwise.
