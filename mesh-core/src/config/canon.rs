@@ -56,7 +56,11 @@ impl Canon for f64 {
 
     /// Whole numbers have no point.
     fn to_json(&self) -> Json {
-        if self.fract() == 0.0 && self.abs() < 9e15 { (*self as i64).into() } else { (*self).into() }
+        if self.fract() == 0.0 && self.abs() < 9e15 {
+            (*self as i64).into()
+        } else {
+            (*self).into()
+        }
     }
 }
 
@@ -117,7 +121,9 @@ impl<K: AsRef<str>, T: Canon> Canon for BTreeMap<K, T> {
     }
 
     fn to_json(&self) -> Json {
-        self.iter().map(|(key, value)| (key.as_ref().to_owned(), value.to_json())).collect()
+        self.iter()
+            .map(|(key, value)| (key.as_ref().to_owned(), value.to_json()))
+            .collect()
     }
 }
 

@@ -45,13 +45,21 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn new(source: &Arc<Source>, tolerated: &'static [&'static str]) -> Self {
-        Self { source: Arc::clone(source), path: Path::default(), diagnostics: Vec::new(), tolerated }
+        Self {
+            source: Arc::clone(source),
+            path: Path::default(),
+            diagnostics: Vec::new(),
+            tolerated,
+        }
     }
 
     /// The problems in Consul's order: values that do not fit come before keys that are unknown.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|diagnostic| {
-            (diagnostic.severity, diagnostic.category != Category::BadType)
+            (
+                diagnostic.severity,
+                diagnostic.category != Category::BadType,
+            )
         });
         self.diagnostics
     }
@@ -60,7 +68,13 @@ impl Decoder {
         Origin::new(Arc::clone(&self.source), span)
     }
 
-    fn report(&mut self, severity: Severity, category: Category, span: Span, message: String) -> &mut Diagnostic {
+    fn report(
+        &mut self,
+        severity: Severity,
+        category: Category,
+        span: Span,
+        message: String,
+    ) -> &mut Diagnostic {
         let mut diagnostic = Diagnostic::new(severity, category, self.origin(span), message);
         diagnostic.field = self.path.field();
         self.diagnostics.push(diagnostic);
@@ -86,14 +100,22 @@ impl Decoder {
     }
 
     /// Decodes a value, if there is one, into its place.
-    pub(crate) fn fill<T: Decode>(&mut self, name: &'static str, value: Option<&Value<'_>>, place: &mut T) {
+    pub(crate) fn fill<T: Decode>(
+        &mut self,
+        name: &'static str,
+        value: Option<&Value<'_>>,
+        place: &mut T,
+    ) {
         if let Some(value) = value.filter(|value| value.data != Data::Null) {
             *place = self.within(Segment::Field(name), |cx| T::decode(value, cx));
         }
     }
 
     /// The value of each field of a record, in order; reports keys that are no field.
-    pub(crate) fn slots<'v, R: Record>(&mut self, value: &'v Value<'_>) -> Vec<Option<&'v Value<'v>>> {
+    pub(crate) fn slots<'v, R: Record>(
+        &mut self,
+        value: &'v Value<'_>,
+    ) -> Vec<Option<&'v Value<'v>>> {
         let tolerated = std::mem::take(&mut self.tolerated);
         let mut slots = vec![None; R::FIELDS.len()];
         let single = value.single();
@@ -112,7 +134,8 @@ impl Decoder {
         for member in members {
             let lower = member.key.to_lowercase();
             let field = R::FIELDS.iter().position(|field| {
-                field.name.to_lowercase() == lower || (!field.alias.is_empty() && field.alias.to_lowercase() == lower)
+                field.name.to_lowercase() == lower
+                    || (!field.alias.is_empty() && field.alias.to_lowercase() == lower)
             });
             match field {
                 Some(place) if slots[place].is_none() => {
@@ -130,9 +153,17 @@ impl Decoder {
     fn warn_repeated(&mut self, member: &Member<'_>) {
         if member.repeated {
             let segment = Segment::Key(member.key.clone().into_owned());
-            let message = format!("`{}` is given more than once; the last one counts", member.key);
+            let message = format!(
+                "`{}` is given more than once; the last one counts",
+                member.key
+            );
             self.within(segment, |cx| {
-                cx.report(Severity::Warning, Category::DuplicateKey, member.key_span, message);
+                cx.report(
+                    Severity::Warning,
+                    Category::DuplicateKey,
+                    member.key_span,
+                    message,
+                );
             });
         }
     }
@@ -141,7 +172,12 @@ impl Decoder {
         let key = member.key.clone().into_owned();
         let message = format!("`{key}` is a second spelling of `{name}` in one object");
         self.within(Segment::Key(key), |cx| {
-            let report = cx.report(Severity::Error, Category::UnknownKey, member.key_span, message);
+            let report = cx.report(
+                Severity::Error,
+                Category::UnknownKey,
+                member.key_span,
+                message,
+            );
             report.hint = Some("keep one of the two".to_owned());
         });
     }
@@ -150,20 +186,32 @@ impl Decoder {
         let key = member.key.clone().into_owned();
         let enterprise = key.to_lowercase().ends_with("namespace");
         let (category, message) = if enterprise {
-            (Category::EnterpriseOnly, format!("`{key}`: namespaces are a feature of Consul Enterprise"))
+            (
+                Category::EnterpriseOnly,
+                format!("`{key}`: namespaces are a feature of Consul Enterprise"),
+            )
         } else {
             (Category::UnknownKey, format!("unknown key `{key}`"))
         };
-        let hint = if enterprise { None } else { suggest::for_key(R::NAME, R::FIELDS, &key) };
+        let hint = if enterprise {
+            None
+        } else {
+            suggest::for_key(R::NAME, R::FIELDS, &key)
+        };
         self.within(Segment::Key(key), |cx| {
-            cx.report(Severity::Error, category, member.key_span, message).hint = hint;
+            cx.report(Severity::Error, category, member.key_span, message)
+                .hint = hint;
         });
     }
 }
 
 /// `Kind` has exactly two spellings, all else is compared without case.
 fn is_tolerated(tolerated: &str, key: &str) -> bool {
-    if tolerated == "Kind" { matches!(key, "Kind" | "kind") } else { tolerated.eq_ignore_ascii_case(key) }
+    if tolerated == "Kind" {
+        matches!(key, "Kind" | "kind")
+    } else {
+        tolerated.eq_ignore_ascii_case(key)
+    }
 }
 
 impl<T: Decode> Decode for Option<T> {
@@ -287,7 +335,10 @@ fn integer(text: &str) -> Option<i64> {
     let (digits, radix) = prefixes
         .into_iter()
         .find_map(|(prefix, radix)| {
-            lower.strip_prefix(prefix).filter(|rest| !rest.is_empty()).map(|rest| (rest, radix))
+            lower
+                .strip_prefix(prefix)
+                .filter(|rest| !rest.is_empty())
+                .map(|rest| (rest, radix))
         })
         .unwrap_or((lower.as_str(), 10));
     if !digits.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -389,9 +440,10 @@ fn free(value: &Value<'_>) -> Json {
         Data::Float(number) => (*number).into(),
         Data::Text(text) => text.as_ref().into(),
         Data::List(items) => items.iter().map(free).collect(),
-        Data::Object(members) => {
-            members.iter().map(|member| (member.key.clone().into_owned(), free(&member.value))).collect()
-        }
+        Data::Object(members) => members
+            .iter()
+            .map(|member| (member.key.clone().into_owned(), free(&member.value)))
+            .collect(),
     }
 }
 

@@ -172,7 +172,10 @@ impl Category {
     /// The category of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|category| category.as_str() == text)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|category| category.as_str() == text)
     }
 }
 
@@ -215,9 +218,22 @@ const LINE_WIDTH: usize = 120;
 
 impl Diagnostic {
     /// A diagnostic of any severity.
-    pub fn new(severity: Severity, category: Category, origin: Origin, message: impl Into<String>) -> Self {
+    pub fn new(
+        severity: Severity,
+        category: Category,
+        origin: Origin,
+        message: impl Into<String>,
+    ) -> Self {
         let message = message.into();
-        Self { severity, category, origin, field: None, message, hint: None, related: Vec::new() }
+        Self {
+            severity,
+            category,
+            origin,
+            field: None,
+            message,
+            hint: None,
+            related: Vec::new(),
+        }
     }
 
     /// An error.
@@ -252,7 +268,10 @@ impl Diagnostic {
     /// Adds another place.
     #[must_use]
     pub fn with_related(mut self, origin: Origin, message: impl Into<String>) -> Self {
-        self.related.push(Related { origin, message: message.into() });
+        self.related.push(Related {
+            origin,
+            message: message.into(),
+        });
         self
     }
 
@@ -283,7 +302,13 @@ impl Diagnostic {
             let _ = writeln!(out, "{margin} {bar} field: {}", printable(field));
         }
         for related in &self.related {
-            let _ = writeln!(out, "{margin} {} {}: {}", paint.blue(":::"), related.origin, related.message);
+            let _ = writeln!(
+                out,
+                "{margin} {} {}: {}",
+                paint.blue(":::"),
+                related.origin,
+                related.message
+            );
         }
         if let Some(hint) = &self.hint {
             let _ = writeln!(out, "{margin} {bar} help: {}", printable(hint));
@@ -292,24 +317,49 @@ impl Diagnostic {
     }
 
     fn render_place(&self, out: &mut String, width: usize, paint: Paint) {
-        let Some(source) = self.origin.source() else { return };
+        let Some(source) = self.origin.source() else {
+            return;
+        };
         let span = self.origin.span();
         let (line, column) = source.line_column(span.start);
         let margin = " ".repeat(width);
-        let _ = writeln!(out, "{margin}{} {}:{line}:{column}", paint.blue("-->"), printable(&source.path));
+        let _ = writeln!(
+            out,
+            "{margin}{} {}:{line}:{column}",
+            paint.blue("-->"),
+            printable(&source.path)
+        );
         let text = source.line_text(line);
         let covered = source.text.get(span.start..span.end).unwrap_or("");
         let covered = covered.lines().next().unwrap_or("").chars().count().max(1);
         // A window of the line around the culprit: minified JSON has lines of any length.
-        let first = if column > LINE_WIDTH { column - LINE_WIDTH / 2 } else { 1 };
-        let shown: String = text.chars().skip(first - 1).take(LINE_WIDTH).map(visible).collect();
+        let first = if column > LINE_WIDTH {
+            column - LINE_WIDTH / 2
+        } else {
+            1
+        };
+        let shown: String = text
+            .chars()
+            .skip(first - 1)
+            .take(LINE_WIDTH)
+            .map(visible)
+            .collect();
         let end = (column + covered).min(first + LINE_WIDTH).max(column + 1);
         let bar = paint.blue("|");
         let _ = writeln!(out, "{margin} {bar}");
-        let _ = writeln!(out, "{} {bar} {}", paint.blue(&format!("{line:width$}")), shown.trim_end());
+        let _ = writeln!(
+            out,
+            "{} {bar} {}",
+            paint.blue(&format!("{line:width$}")),
+            shown.trim_end()
+        );
         let carets = "^".repeat(end - column);
         let indent = " ".repeat(column - first);
-        let _ = writeln!(out, "{margin} {bar} {indent}{}", paint.with(self.severity.colour(), &carets));
+        let _ = writeln!(
+            out,
+            "{margin} {bar} {indent}{}",
+            paint.with(self.severity.colour(), &carets)
+        );
     }
 
     /// The diagnostic for programs: `severity`, `category`, `message` and, where known, `path`, `line`, `column`,
@@ -351,7 +401,13 @@ fn place(origin: &Origin) -> Map<String, Json> {
 impl fmt::Display for Diagnostic {
     /// One line: place, severity, category, field, message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}[{}]: ", self.origin, self.severity.as_str(), self.category)?;
+        write!(
+            f,
+            "{}: {}[{}]: ",
+            self.origin,
+            self.severity.as_str(),
+            self.category
+        )?;
         if let Some(field) = &self.field {
             write!(f, "{field}: ")?;
         }
@@ -370,7 +426,10 @@ pub fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
     let counts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()
         .filter_map(|severity| {
-            let count = diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+            let count = diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.severity == severity)
+                .count();
             let plural = if count == 1 { "" } else { "s" };
             (count > 0).then(|| format!("{count} {}{plural}", severity.as_str()))
         })
@@ -401,7 +460,11 @@ struct Paint {
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
-        if self.colour { format!("{code}{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("{code}{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn bold(self, text: &str) -> String {
@@ -450,7 +513,11 @@ error[bad-match]: PathPrefix does not start with '/'
     #[test]
     fn colours_only_on_demand() {
         assert!(!sample().render(false).contains('\u{1b}'));
-        assert!(sample().render(true).starts_with("\u{1b}[1;31merror[bad-match]\u{1b}[0m"));
+        assert!(
+            sample()
+                .render(true)
+                .starts_with("\u{1b}[1;31merror[bad-match]\u{1b}[0m")
+        );
     }
 
     #[test]
@@ -462,15 +529,25 @@ error[bad-match]: PathPrefix does not start with '/'
         let lines: Vec<&str> = shown.lines().collect();
         let at = lines[4].find('^').unwrap();
         assert_eq!(&lines[3][at..at + 7], "culprit");
-        assert!(lines.iter().all(|line| line.chars().count() < 140), "{shown}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() < 140),
+            "{shown}"
+        );
     }
 
     #[test]
     fn control_characters_never_reach_the_terminal() {
         let source = Arc::new(Source::new("x\u{1b}[2J", "\u{1b}[31mred"));
-        let diagnostic = Diagnostic::error(Category::Syntax, Origin::new(source, Span::new(0, 1)), "\u{7}");
+        let diagnostic = Diagnostic::error(
+            Category::Syntax,
+            Origin::new(source, Span::new(0, 1)),
+            "\u{7}",
+        );
         let shown = diagnostic.render(false);
-        assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+        assert!(
+            shown.chars().all(|c| c == '\n' || !c.is_control()),
+            "{shown:?}"
+        );
     }
 
     #[test]

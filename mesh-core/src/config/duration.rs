@@ -91,7 +91,10 @@ impl FromStr for GoDuration {
         let mut total = 0_u64;
         while !rest.is_empty() {
             let (part, after) = component(rest).ok_or(BadDuration)?;
-            total = total.checked_add(part).filter(|&sum| sum <= 1 << 63).ok_or(BadDuration)?;
+            total = total
+                .checked_add(part)
+                .filter(|&sum| sum <= 1 << 63)
+                .ok_or(BadDuration)?;
             rest = after;
         }
         if negative {
@@ -115,11 +118,21 @@ fn component(text: &str) -> Option<(u64, &str)> {
     if whole == 0 && fraction.is_empty() {
         return None;
     }
-    let unit_length = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
-    let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..unit_length])?;
-    let count = if whole == 0 { 0 } else { text[..whole].parse::<u64>().ok()? };
+    let unit_length = rest
+        .find(|c: char| c == '.' || c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (_, unit) = UNITS
+        .iter()
+        .find(|(name, _)| *name == &rest[..unit_length])?;
+    let count = if whole == 0 {
+        0
+    } else {
+        text[..whole].parse::<u64>().ok()?
+    };
     let value = count.checked_mul(*unit).filter(|&value| value <= 1 << 63)?;
-    let value = value.checked_add(part_of(fraction, *unit)).filter(|&value| value <= 1 << 63)?;
+    let value = value
+        .checked_add(part_of(fraction, *unit))
+        .filter(|&value| value <= 1 << 63)?;
     Some((value, &rest[unit_length..]))
 }
 
@@ -127,7 +140,9 @@ fn component(text: &str) -> Option<(u64, &str)> {
 fn part_of(fraction: &str, unit: u64) -> u64 {
     let (mut number, mut scale) = (0_u64, 1.0_f64);
     for digit in fraction.bytes() {
-        let next = number.checked_mul(10).and_then(|n| n.checked_add(u64::from(digit - b'0')));
+        let next = number
+            .checked_mul(10)
+            .and_then(|n| n.checked_add(u64::from(digit - b'0')));
         match next.filter(|&next| next <= 1 << 63) {
             Some(next) => number = next,
             None => break,
@@ -204,8 +219,22 @@ mod tests {
 
     #[test]
     fn refuses_what_go_refuses() {
-        let cases =
-            ["", "5", "-", "s", ".", "-.", ".s", "+.s", "1d", "1 s", "1s ", "3000000h", "9223372036854775808ns", "5S"];
+        let cases = [
+            "",
+            "5",
+            "-",
+            "s",
+            ".",
+            "-.",
+            ".s",
+            "+.s",
+            "1d",
+            "1 s",
+            "1s ",
+            "3000000h",
+            "9223372036854775808ns",
+            "5S",
+        ];
         for text in cases {
             assert_eq!(text.parse::<GoDuration>(), Err(BadDuration), "{text}");
         }

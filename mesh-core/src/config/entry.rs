@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
+use super::canon::Canon as _;
+use super::check::Rules;
 use super::{
     IngressGateway, JwtProvider, MeshEntry, MeshPolicy, Origin, ProxyDefaults, ServiceDefaults,
     ServiceIntentions, ServiceResolver, ServiceRouter, ServiceSplitter,
@@ -50,6 +54,15 @@ macro_rules! kinds {
             #[must_use]
             pub fn origin(&self) -> &Origin {
                 match self { $( Self::$variant(entry) => &entry.origin, )* }
+            }
+
+            /// What holds for entries of its kind.
+            pub(crate) fn rules(&self) -> &dyn Rules {
+                match self { $( Self::$variant(entry) => &**entry, )* }
+            }
+
+            fn canon(&self) -> Json {
+                match self { $( Self::$variant(entry) => entry.to_json(), )* }
             }
         }
 
@@ -180,6 +193,16 @@ impl Entry {
             Self::Mesh(_) => MESH,
             Self::MeshPolicy(entry) => &entry.name,
         }
+    }
+
+    /// The entry as Consul's API writes it: `Kind`, its fields with zero values left out, durations as Go strings.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let mut json = self.canon();
+        if let Json::Object(object) = &mut json {
+            object.insert("Kind".to_owned(), self.kind().as_str().into());
+        }
+        json
     }
 
     /// Its key.

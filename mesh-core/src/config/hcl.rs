@@ -13,7 +13,11 @@ type Parsed<T> = Result<T, SyntaxError>;
 
 /// Reads a whole text into one object.
 pub(crate) fn parse(text: &str) -> Parsed<Value<'_>> {
-    let mut parser = Parser { lexer: Lexer::new(text), ahead: None, depth: 0 };
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        ahead: None,
+        depth: 0,
+    };
     let members = parser.members(Token::Eof)?;
     Ok(Value::new(Span::new(0, text.len()), Data::Object(members)))
 }
@@ -49,7 +53,10 @@ impl<'a> Parser<'a> {
     fn enter(&mut self, span: Span, levels: usize) -> Parsed<()> {
         self.depth += levels;
         if self.depth > MAX_DEPTH {
-            return Err(SyntaxError::new(span, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(SyntaxError::new(
+                span,
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            ));
         }
         Ok(())
     }
@@ -78,8 +85,10 @@ impl<'a> Parser<'a> {
                     return Ok(wrap(keys, value));
                 }
                 Token::Assign => {
-                    return Err(SyntaxError::new(span, "expected `{` after a label, found `=`")
-                        .hint("write either `Key = value` or `Key \"label\" { … }`"));
+                    return Err(
+                        SyntaxError::new(span, "expected `{` after a label, found `=`")
+                            .hint("write either `Key = value` or `Key \"label\" { … }`"),
+                    );
                 }
                 Token::LBrace => {
                     let labels = keys.len() - 1;
@@ -99,7 +108,10 @@ impl<'a> Parser<'a> {
         self.enter(open, 1)?;
         let members = self.members(Token::RBrace)?;
         self.depth -= 1;
-        Ok(Value::new(Span::new(open.start, self.lexer.position()), Data::Object(members)))
+        Ok(Value::new(
+            Span::new(open.start, self.lexer.position()),
+            Data::Object(members),
+        ))
     }
 
     fn list(&mut self, open: Span) -> Parsed<Value<'a>> {
@@ -113,7 +125,10 @@ impl<'a> Parser<'a> {
                 Token::Comma => separated = true,
                 Token::Eof => return Err(SyntaxError::new(open, "this list is not closed")),
                 _ if !separated => {
-                    return Err(SyntaxError::new(span, "expected `,` or `]` after an item of a list"));
+                    return Err(SyntaxError::new(
+                        span,
+                        "expected `,` or `]` after an item of a list",
+                    ));
                 }
                 token => {
                     items.push(self.item(token, span)?);
@@ -122,7 +137,10 @@ impl<'a> Parser<'a> {
             }
         }
         self.depth -= 1;
-        Ok(Value::new(Span::new(open.start, self.lexer.position()), Data::List(items)))
+        Ok(Value::new(
+            Span::new(open.start, self.lexer.position()),
+            Data::List(items),
+        ))
     }
 
     fn value(&mut self) -> Parsed<Value<'a>> {
@@ -157,14 +175,21 @@ fn key<'a>(token: Token<'a>, span: Span, end: &Token<'_>) -> Parsed<Cow<'a, str>
         Token::Ident(text) => Ok(Cow::Borrowed(text)),
         Token::Text(text) => Ok(text),
         other => {
-            let message = format!("expected a key or {}, found {}", end.describe(), other.describe());
+            let message = format!(
+                "expected a key or {}, found {}",
+                end.describe(),
+                other.describe()
+            );
             Err(SyntaxError::new(span, message))
         }
     }
 }
 
 fn after_key(token: &Token<'_>, span: Span) -> SyntaxError {
-    let message = format!("expected `=` or `{{` after a key, found {}", token.describe());
+    let message = format!(
+        "expected `=` or `{{` after a key, found {}",
+        token.describe()
+    );
     SyntaxError::new(span, message).hint("write `Key = value` or `Key { … }`")
 }
 
@@ -173,11 +198,21 @@ fn wrap<'a>(keys: Vec<(Cow<'a, str>, Span)>, value: Value<'a>) -> Member<'a> {
     let end = value.span.end;
     let mut keys = keys.into_iter().rev();
     let (key, key_span) = keys.next().unwrap_or_default();
-    let mut member = Member { key, key_span, value, repeated: false };
+    let mut member = Member {
+        key,
+        key_span,
+        value,
+        repeated: false,
+    };
     for (key, key_span) in keys {
         let span = Span::new(member.key_span.start, end);
         let value = Value::new(span, Data::Object(vec![member]));
-        member = Member { key, key_span, value, repeated: false };
+        member = Member {
+            key,
+            key_span,
+            value,
+            repeated: false,
+        };
     }
     member
 }

@@ -168,9 +168,14 @@ impl<'a> Lexer<'a> {
         if self.peek() == Some('-') {
             self.bump();
         }
-        if let Some(hex) = self.rest().strip_prefix("0x").or_else(|| self.rest().strip_prefix("0X"))
+        if let Some(hex) = self
+            .rest()
+            .strip_prefix("0x")
+            .or_else(|| self.rest().strip_prefix("0X"))
         {
-            let digits = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
+            let digits = hex
+                .find(|c: char| !c.is_ascii_hexdigit())
+                .unwrap_or(hex.len());
             self.at += 2 + digits;
             return self.integer(start, 16, 2);
         }
@@ -209,7 +214,9 @@ impl<'a> Lexer<'a> {
     /// The integer from `start` to here; `skip` is the length of its prefix after the sign.
     fn integer(&self, start: usize, radix: u32, skip: usize) -> Scanned<Token<'a>> {
         let text = &self.text[start..self.at];
-        let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+        let (sign, digits) = text
+            .strip_prefix('-')
+            .map_or(("", text), |digits| ("-", digits));
         match i64::from_str_radix(&format!("{sign}{}", &digits[skip..]), radix) {
             Ok(value) => Ok(Token::Int(value)),
             Err(_) => self.fail(start, "this is not a number, or out of range"),
@@ -265,7 +272,10 @@ impl<'a> Lexer<'a> {
                 return Ok(());
             }
         }
-        self.fail(start, "this string is not closed: a `${` in it lacks its `}`")
+        self.fail(
+            start,
+            "this string is not closed: a `${` in it lacks its `}`",
+        )
     }
 
     fn heredoc(&mut self) -> Scanned<Token<'a>> {
@@ -277,14 +287,20 @@ impl<'a> Lexer<'a> {
         let indented = opening.starts_with('-');
         self.at += 2 + usize::from(indented);
         let marker = self.take_while(|c| is_letter(c) || c.is_numeric());
-        let line_end = self.rest().strip_prefix('\r').unwrap_or_else(|| self.rest());
+        let line_end = self
+            .rest()
+            .strip_prefix('\r')
+            .unwrap_or_else(|| self.rest());
         if marker.is_empty() || !line_end.starts_with('\n') {
             return self.fail(start, "`<<` needs a name and then a new line");
         }
         self.at += self.rest().len() - line_end.len() + 1;
         let body = self.at;
         for line in self.rest().split_inclusive('\n') {
-            let content = line.strip_suffix('\n').unwrap_or(line).trim_end_matches('\r');
+            let content = line
+                .strip_suffix('\n')
+                .unwrap_or(line)
+                .trim_end_matches('\r');
             let bare = content.trim_start();
             if bare == marker {
                 // Like every other token it ends before its line end.
@@ -292,13 +308,20 @@ impl<'a> Lexer<'a> {
                 let text = &self.text[body..self.at + margin];
                 let indent = &content[..margin];
                 self.at += content.len();
-                let text = if indented { unindent(text, indent) } else { Cow::Borrowed(text) };
+                let text = if indented {
+                    unindent(text, indent)
+                } else {
+                    Cow::Borrowed(text)
+                };
                 return Ok(Token::Heredoc(text));
             }
             self.at += line.len();
         }
         self.at = body;
-        self.fail(start, format!("this heredoc is not closed by a line `{marker}`"))
+        self.fail(
+            start,
+            format!("this heredoc is not closed by a line `{marker}`"),
+        )
     }
 }
 
@@ -306,10 +329,18 @@ impl<'a> Lexer<'a> {
 /// which never counts.
 fn unindent<'a>(text: &'a str, indent: &str) -> Cow<'a, str> {
     let lines = text.strip_suffix(indent).unwrap_or(text);
-    if indent.is_empty() || !lines.split_inclusive('\n').all(|line| line.starts_with(indent)) {
+    if indent.is_empty()
+        || !lines
+            .split_inclusive('\n')
+            .all(|line| line.starts_with(indent))
+    {
         return Cow::Borrowed(lines);
     }
-    lines.split_inclusive('\n').map(|line| &line[indent.len()..]).collect::<String>().into()
+    lines
+        .split_inclusive('\n')
+        .map(|line| &line[indent.len()..])
+        .collect::<String>()
+        .into()
 }
 
 /// Reads an escape of Go's; `at` stands after the backslash at `start`.
@@ -347,5 +378,7 @@ fn escape(text: &str, at: &mut usize, start: usize) -> Scanned<char> {
 
 fn numeric(digits: Option<&str>, radix: u32) -> Option<char> {
     let digits = digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
-    u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)
+    u32::from_str_radix(digits, radix)
+        .ok()
+        .and_then(char::from_u32)
 }

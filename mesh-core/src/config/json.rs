@@ -9,7 +9,11 @@ type Parsed<T> = Result<T, SyntaxError>;
 
 /// Reads a whole text, which is one object.
 pub(crate) fn parse(text: &str) -> Parsed<Value<'_>> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     parser.blanks();
     if parser.peek() != Some(b'{') {
         return Err(SyntaxError::new(parser.here(), "expected an object"));
@@ -17,7 +21,10 @@ pub(crate) fn parse(text: &str) -> Parsed<Value<'_>> {
     let value = parser.value()?;
     parser.blanks();
     if parser.at < text.len() {
-        return Err(SyntaxError::new(parser.here(), "expected nothing after the object"));
+        return Err(SyntaxError::new(
+            parser.here(),
+            "expected nothing after the object",
+        ));
     }
     Ok(value)
 }
@@ -35,7 +42,10 @@ impl<'a> Parser<'a> {
 
     /// The character at hand.
     fn here(&self) -> Span {
-        let length = self.text[self.at..].chars().next().map_or(0, char::len_utf8);
+        let length = self.text[self.at..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
         Span::new(self.at, self.at + length)
     }
 
@@ -53,7 +63,11 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, byte: u8, message: &'static str) -> Parsed<()> {
-        if self.take(byte) { Ok(()) } else { Err(SyntaxError::new(self.here(), message)) }
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(SyntaxError::new(self.here(), message))
+        }
     }
 
     fn enter(&mut self) -> Parsed<()> {
@@ -80,7 +94,11 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self) -> Parsed<Data<'a>> {
         let rest = &self.text[self.at..];
-        let words = [("true", Data::Bool(true)), ("false", Data::Bool(false)), ("null", Data::Null)];
+        let words = [
+            ("true", Data::Bool(true)),
+            ("false", Data::Bool(false)),
+            ("null", Data::Null),
+        ];
         for (word, data) in words {
             if rest.starts_with(word) {
                 self.at += word.len();
@@ -89,7 +107,9 @@ impl<'a> Parser<'a> {
         }
         let error = SyntaxError::new(self.here(), "expected a value");
         Err(match self.peek() {
-            Some(b'/' | b'#') => error.hint("JSON has no comments; a file that does not start with `{` is HCL"),
+            Some(b'/' | b'#') => {
+                error.hint("JSON has no comments; a file that does not start with `{` is HCL")
+            }
             Some(b']' | b'}') => error.hint("JSON has no trailing commas"),
             _ => error,
         })
@@ -125,7 +145,12 @@ impl<'a> Parser<'a> {
         let key = self.string()?;
         let key_span = Span::new(start, self.at);
         self.expect(b':', "expected `:` after a key")?;
-        Ok(Member { key, key_span, value: self.value()?, repeated: false })
+        Ok(Member {
+            key,
+            key_span,
+            value: self.value()?,
+            repeated: false,
+        })
     }
 
     fn list(&mut self) -> Parsed<Data<'a>> {
@@ -183,7 +208,10 @@ impl<'a> Parser<'a> {
                 return Ok(Data::Float(value));
             }
         }
-        Err(SyntaxError::new(Span::new(start, self.at), "this is not a number, or out of range"))
+        Err(SyntaxError::new(
+            Span::new(start, self.at),
+            "this is not a number, or out of range",
+        ))
     }
 
     fn string(&mut self) -> Parsed<Cow<'a, str>> {
@@ -193,7 +221,9 @@ impl<'a> Parser<'a> {
         let mut owned: Option<String> = None;
         loop {
             let rest = &self.text[self.at..];
-            let plain = rest.find(|c| c == '"' || c == '\\' || c < ' ').unwrap_or(rest.len());
+            let plain = rest
+                .find(|c| c == '"' || c == '\\' || c < ' ')
+                .unwrap_or(rest.len());
             if let Some(text) = &mut owned {
                 text.push_str(&rest[..plain]);
             }
@@ -236,7 +266,10 @@ fn escape(text: &str, at: &mut usize) -> Parsed<char> {
         Some(b'u') => return unicode(text, at),
         _ => {
             let next = text[start + 1..].chars().next().map_or(0, char::len_utf8);
-            return Err(SyntaxError::new(Span::new(start, start + 1 + next), "this is not an escape"));
+            return Err(SyntaxError::new(
+                Span::new(start, start + 1 + next),
+                "this is not an escape",
+            ));
         }
     };
     *at += 2;
@@ -247,8 +280,14 @@ fn escape(text: &str, at: &mut usize) -> Parsed<char> {
 fn unicode(text: &str, at: &mut usize) -> Parsed<char> {
     let start = *at;
     let Some(first) = unit(text, start) else {
-        let end = text[start..].char_indices().nth(6).map_or(text.len(), |(length, _)| start + length);
-        return Err(SyntaxError::new(Span::new(start, end), "`\\u` needs four hexadecimal digits"));
+        let end = text[start..]
+            .char_indices()
+            .nth(6)
+            .map_or(text.len(), |(length, _)| start + length);
+        return Err(SyntaxError::new(
+            Span::new(start, end),
+            "`\\u` needs four hexadecimal digits",
+        ));
     };
     *at += 6;
     if let Some(c) = char::from_u32(first) {

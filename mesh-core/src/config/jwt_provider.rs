@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::check::{Checker, Rules};
+use super::diagnostic::Category;
 
 record! {
     /// The `jwt-provider` entry (Consul jwt-provider reference).
@@ -155,5 +157,184 @@ record! {
     pub struct JwtCacheConfig {
         /// Tokens kept; 0 means off.
         pub size: i64 = "Size",
+    }
+}
+
+impl Rules for JwtProvider {
+    fn normalize(&mut self) {
+        if self.clock_skew_seconds == 0 {
+            self.clock_skew_seconds = 30;
+        }
+    }
+
+    fn check(&self, to: &mut Checker) {
+        to.name(&self.name);
+        to.meta(&self.meta);
+        match &self.json_web_key_set {
+            None => {
+                to.error_at("JSONWebKeySet", BAD, "JSONWebKeySet is required");
+            }
+            Some(keys) => to.within("JSONWebKeySet", |to| keys.check(to)),
+        }
+        to.each("Locations", &self.locations, |to, location| {
+            location.check(to)
+        });
+        if let Some(forwarding) = &self.forwarding {
+            if forwarding.header_name.is_empty() {
+                to.within("Forwarding", |to| {
+                    to.error_at(
+                        "HeaderName",
+                        BAD,
+                        "forwarding needs the HeaderName to forward in",
+                    );
+                });
+            }
+        }
+    }
+}
+
+const BAD: Category = Category::BadJwt;
+
+/// Reports unless exactly one of several is set.
+fn exactly_one(to: &mut Checker, set: &[bool], names: &str) -> bool {
+    let one = set.iter().filter(|set| **set).count() == 1;
+    if !one {
+        to.error(BAD, format!("exactly one of {names} must be set"));
+    }
+    one
+}
+
+impl JsonWebKeySet {
+    fn check(&self, to: &mut Checker) {
+        exactly_one(
+            to,
+            &[self.local.is_some(), self.remote.is_some()],
+            "Local, Remote",
+        );
+        if let Some(local) = &self.local {
+            to.within("Local", |to| {
+                let set = [!local.jwks.is_empty(), !local.filename.is_empty()];
+                exactly_one(to, &set, "JWKS, Filename");
+                if !is_base64(&local.jwks) {
+                    to.error_at("JWKS", BAD, "JWKS is not standard base64");
+                }
+            });
+        }
+        if let Some(remote) = &self.remote {
+            to.within("Remote", |to| remote.check(to));
+        }
+    }
+}
+
+/// Standard base64 with padding; line ends do not count, as in Go.
+fn is_base64(text: &str) -> bool {
+    let bytes: Vec<u8> = text
+        .bytes()
+        .filter(|b| !matches!(b, b'\r' | b'\n'))
+        .collect();
+    let padding = bytes.iter().rev().take_while(|b| **b == b'=').count();
+    let digits = &bytes[..bytes.len() - padding];
+    bytes.len() % 4 == 0
+        && padding <= 2
+        && digits
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+}
+
+impl RemoteJwks {
+    fn check(&self, to: &mut Checker) {
+        if self.uri.is_empty() {
+            to.error_at("URI", BAD, "the URI of the key set is required");
+        } else if !self
+            .uri
+            .parse::<http::Uri>()
+            .is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some())
+        {
+            to.error_at(
+                "URI",
+                BAD,
+                format!("{:?} is not an absolute address", self.uri),
+            );
+        }
+        let back_off = self
+            .retry_policy
+            .as_ref()
+            .and_then(|policy| policy.retry_policy_back_off.as_ref());
+        if let Some(back_off) = back_off {
+            if !back_off.max_interval.is_zero() && back_off.max_interval < back_off.base_interval {
+                to.within("RetryPolicy", |to| {
+                    to.within("RetryPolicyBackOff", |to| {
+                        to.error_at("MaxInterval", BAD, "MaxInterval is below BaseInterval");
+                    });
+                });
+            }
+        }
+        if let Some(cluster) = &self.jwks_cluster {
+            to.within("JWKSCluster", |to| cluster.check(to));
+        }
+    }
+}
+
+impl JwksCluster {
+    fn check(&self, to: &mut Checker) {
+        let types = ["STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"];
+        to.one_of("DiscoveryType", BAD, &self.discovery_type, &types);
+        let Some(certificates) = &self.tls_certificates else {
+            return;
+        };
+        to.within("TLSCertificates", |to| {
+            let set = [
+                certificates.ca_certificate_provider_instance.is_some(),
+                certificates.trusted_ca.is_some(),
+            ];
+            exactly_one(to, &set, "CaCertificateProviderInstance, TrustedCA");
+            let Some(ca) = &certificates.trusted_ca else {
+                return;
+            };
+            to.within("TrustedCA", |to| {
+                let texts = [
+                    &ca.filename,
+                    &ca.environment_variable,
+                    &ca.inline_string,
+                    &ca.inline_bytes,
+                ];
+                let set = texts.map(|text| !text.is_empty());
+                exactly_one(
+                    to,
+                    &set,
+                    "Filename, EnvironmentVariable, InlineString, InlineBytes",
+                );
+            });
+        });
+    }
+}
+
+impl JwtLocation {
+    fn check(&self, to: &mut Checker) {
+        let set = [
+            self.header.is_some(),
+            self.query_param.is_some(),
+            self.cookie.is_some(),
+        ];
+        exactly_one(to, &set, "Header, QueryParam, Cookie");
+        let names = [
+            ("Header", self.header.as_ref().map(|header| &header.name)),
+            (
+                "QueryParam",
+                self.query_param.as_ref().map(|query| &query.name),
+            ),
+            ("Cookie", self.cookie.as_ref().map(|cookie| &cookie.name)),
+        ];
+        for (field, name) in names {
+            if name.is_some_and(String::is_empty) {
+                to.within(field, |to| {
+                    to.error_at(
+                        "Name",
+                        BAD,
+                        format!("a location in a {field} needs its Name"),
+                    );
+                });
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::check::{Checker, Rules};
+use super::diagnostic::Category;
 use super::shared::TlsParameters;
 
 record! {
@@ -73,5 +75,48 @@ record! {
     pub struct MeshPeering {
         /// Whether peering itself runs through mesh gateways.
         pub peer_through_mesh_gateways: bool = "PeerThroughMeshGateways" | "peer_through_mesh_gateways",
+    }
+}
+
+impl Rules for MeshEntry {
+    fn check(&self, to: &mut Checker) {
+        to.meta(&self.meta);
+        if let Some(tls) = &self.tls {
+            to.within("TLS", |to| {
+                for (field, side) in [("Incoming", &tls.incoming), ("Outgoing", &tls.outgoing)] {
+                    if let Some(side) = side {
+                        to.within(field, |to| side.check(to));
+                    }
+                }
+            });
+        }
+        let incoming = self.http.as_ref().and_then(|http| http.incoming.as_ref());
+        if let Some(normalization) =
+            incoming.and_then(|incoming| incoming.request_normalization.as_ref())
+        {
+            to.within("HTTP", |to| {
+                to.within("Incoming", |to| {
+                    to.within("RequestNormalization", |to| normalization.check(to))
+                });
+            });
+        }
+    }
+}
+
+impl RequestNormalization {
+    fn check(&self, to: &mut Checker) {
+        let bad = Category::BadNormalization;
+        let slashes = &self.path_with_escaped_slashes_action;
+        let actions = [
+            "IMPLEMENTATION_SPECIFIC_DEFAULT",
+            "KEEP_UNCHANGED",
+            "REJECT_REQUEST",
+            "UNESCAPE_AND_REDIRECT",
+            "UNESCAPE_AND_FORWARD",
+        ];
+        to.one_of("PathWithEscapedSlashesAction", bad, slashes, &actions);
+        let underscores = &self.headers_with_underscores_action;
+        let actions = ["ALLOW", "REJECT_REQUEST", "DROP_HEADER"];
+        to.one_of("HeadersWithUnderscoresAction", bad, underscores, &actions);
     }
 }

@@ -7,19 +7,24 @@
 mod record;
 
 mod canon;
+mod check;
 mod decode;
 pub mod diagnostic;
 pub mod duration;
 pub mod entry;
+mod filter_syntax;
 mod hcl;
 mod hcl_lexer;
 pub mod ingress;
 pub mod intentions;
 mod json;
 pub mod jwt_provider;
+pub mod load;
 pub mod mesh;
 mod path;
 pub mod policy;
+mod policy_rules;
+mod proxy_config;
 pub mod proxy_defaults;
 pub mod resolver;
 pub mod router;
@@ -30,8 +35,10 @@ pub mod shared;
 pub mod source;
 pub mod splitter;
 mod suggest;
+mod tracing;
 mod value;
 
+pub use check::compile_pattern;
 pub use decode::Ignored;
 pub use diagnostic::{Category, Diagnostic, Severity, render};
 pub use duration::GoDuration;
@@ -44,9 +51,11 @@ pub use intentions::{
     IntentionSource, Permission, ServiceIntentions,
 };
 pub use jwt_provider::JwtProvider;
+pub use load::{Loaded, load, read_entry, validate};
 pub use mesh::MeshEntry;
 pub use policy::MeshPolicy;
-pub use proxy_defaults::ProxyDefaults;
+pub use proxy_config::ProxyConfig;
+pub use proxy_defaults::{ProxyDefaults, tracing_collector};
 pub use resolver::{
     CookieConfig, Failover, FailoverTarget, HashPolicy, LeastRequestConfig, LoadBalancer, Redirect,
     RingHashConfig, ServiceResolver, Subset,
@@ -57,6 +66,7 @@ pub use router::{
 pub use service::ServiceDefinition;
 pub use service_defaults::{Destination, ServiceDefaults, Upstream, UpstreamConfig};
 pub use settings::Settings;
-pub use shared::{HeaderModifiers, Limits, MeshGateway, PassiveHealthCheck};
+pub use shared::{HeaderModifiers, Limits, MeshGateway, PassiveHealthCheck, is_l7};
 pub use source::{Origin, Source, Span};
 pub use splitter::{ServiceSplitter, Split};
+pub use tracing::ZipkinCollector;

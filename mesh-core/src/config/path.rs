@@ -48,7 +48,10 @@ impl fmt::Display for Path {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '*'))
+    !key.is_empty()
+        && key
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '*'))
 }
 
 impl Path {
@@ -91,7 +94,9 @@ fn is_wide(value: &Value<'_>) -> bool {
 fn first_key(root: &Value<'_>) -> Span {
     root.members()
         .and_then(<[_]>::first)
-        .map_or(Span::new(root.span.start, root.span.start), |member| member.key_span)
+        .map_or(Span::new(root.span.start, root.span.start), |member| {
+            member.key_span
+        })
 }
 
 fn item<'v, 'a>(value: &'v Value<'a>, index: usize) -> Option<&'v Value<'a>> {
@@ -101,7 +106,10 @@ fn item<'v, 'a>(value: &'v Value<'a>, index: usize) -> Option<&'v Value<'a>> {
     }
 }
 
-fn member<'v, 'a>(value: &'v Value<'a>, is: impl Fn(&str) -> bool) -> Option<(Option<Span>, &'v Value<'a>)> {
+fn member<'v, 'a>(
+    value: &'v Value<'a>,
+    is: impl Fn(&str) -> bool,
+) -> Option<(Option<Span>, &'v Value<'a>)> {
     let objects = match &value.data {
         Data::List(items) => items.as_slice(),
         _ => std::slice::from_ref(value),
@@ -122,5 +130,7 @@ fn same_field(key: &str, name: &str) -> bool {
 
 /// A key without case and underscores.
 pub(crate) fn squeeze(key: &str) -> impl Iterator<Item = char> + '_ {
-    key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase)
+    key.chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .flat_map(char::to_lowercase)
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::check::{Checker, Rules};
+use super::diagnostic::Category;
+use super::filter_syntax;
 use super::shared::{FailoverPolicy, PrioritizeByLocality};
 
 record! {
@@ -139,5 +142,274 @@ record! {
         pub ttl: GoDuration = "TTL",
         /// Its path.
         pub path: String = "Path",
+    }
+}
+
+impl Rules for ServiceResolver {
+    fn check(&self, to: &mut Checker) {
+        to.name(&self.name);
+        to.meta(&self.meta);
+        if let Some(locality) = &self.prioritize_by_locality {
+            to.within("PrioritizeByLocality", |to| {
+                to.enterprise("Mode", &locality.mode)
+            });
+        }
+        self.check_subsets(to);
+        if let Some(redirect) = &self.redirect {
+            to.within("Redirect", |to| self.check_redirect(redirect, to));
+        }
+        to.each_key("Failover", &self.failover, |to, subset, failover| {
+            if subset != "*" && !self.subsets.contains_key(subset) {
+                to.error(
+                    Category::BadFailover,
+                    format!("subset {subset:?} is not defined"),
+                );
+            }
+            self.check_failover(failover, to);
+        });
+        let timeouts = [
+            ("ConnectTimeout", self.connect_timeout),
+            ("RequestTimeout", self.request_timeout),
+        ];
+        for (field, timeout) in timeouts {
+            if timeout.is_negative() {
+                to.error_at(field, Category::BadTimeout, format!("{field} is below 0"));
+            }
+        }
+        if let Some(balancer) = &self.load_balancer {
+            to.within("LoadBalancer", |to| balancer.check(to));
+        }
+    }
+}
+
+/// 1 to 63 of `a-z 0-9 -`, first and last not `-`.
+fn is_subset_name(name: &str) -> bool {
+    let edge = |b: Option<&u8>| b.is_some_and(|&b| b != b'-');
+    let bytes = name.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+}
+
+impl ServiceResolver {
+    /// Whether a subset of the own service is defined; no subset always is.
+    fn has_subset(&self, name: &str) -> bool {
+        name.is_empty() || self.subsets.contains_key(name)
+    }
+
+    fn is_own(&self, service: &str) -> bool {
+        service.is_empty() || service == &*self.name
+    }
+
+    fn check_subsets(&self, to: &mut Checker) {
+        to.each_key("Subsets", &self.subsets, |to, name, subset| {
+            if !is_subset_name(name) {
+                to.error(
+                    Category::BadSubset,
+                    format!("{name:?} cannot name a subset"),
+                )
+                .hint("1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends");
+            }
+            if let Err(error) = filter_syntax::check(&subset.filter) {
+                to.error_at(
+                    "Filter",
+                    Category::BadFilter,
+                    format!("the filter does not parse: {error}"),
+                );
+            }
+        });
+        if !self.has_subset(&self.default_subset) {
+            let message = format!("subset {:?} is not defined", self.default_subset);
+            to.error_at("DefaultSubset", Category::BadSubset, message);
+        }
+    }
+
+    fn check_redirect(&self, redirect: &Redirect, to: &mut Checker) {
+        let bad = Category::BadRedirect;
+        if !self.failover.is_empty() {
+            to.error(bad, "Redirect and Failover exclude each other");
+        }
+        to.enterprise("Namespace", &redirect.namespace);
+        to.enterprise("Partition", &redirect.partition);
+        to.enterprise("SamenessGroup", &redirect.sameness_group);
+        if *redirect
+            == (Redirect {
+                origin: redirect.origin.clone(),
+                ..Redirect::default()
+            })
+        {
+            to.error(bad, "a redirect must set at least one field");
+        }
+        if !redirect.peer.is_empty() {
+            for (field, value) in [
+                ("ServiceSubset", &redirect.service_subset),
+                ("Datacenter", &redirect.datacenter),
+            ] {
+                if !value.is_empty() {
+                    to.error_at(field, bad, format!("{field} and Peer exclude each other"));
+                }
+            }
+        }
+        if redirect.service.is_empty() {
+            for (field, value) in [
+                ("ServiceSubset", &redirect.service_subset),
+                ("Peer", &redirect.peer),
+            ] {
+                if !value.is_empty() {
+                    to.error_at(field, bad, format!("{field} needs a Service"));
+                }
+            }
+        } else if self.is_own(&redirect.service) && !self.has_subset(&redirect.service_subset) {
+            let message = format!("subset {:?} is not defined", redirect.service_subset);
+            to.error_at("ServiceSubset", bad, message);
+        }
+    }
+
+    fn check_failover(&self, failover: &Failover, to: &mut Checker) {
+        let bad = Category::BadFailover;
+        to.enterprise("Namespace", &failover.namespace);
+        to.enterprise("SamenessGroup", &failover.sameness_group);
+        let empty = failover.service.is_empty()
+            && failover.service_subset.is_empty()
+            && failover.namespace.is_empty()
+            && failover.sameness_group.is_empty()
+            && failover.datacenters.is_empty()
+            && failover.targets.is_empty();
+        if empty {
+            to.error(
+                bad,
+                "one of Service, ServiceSubset, Datacenters, Targets is required",
+            );
+        }
+        if let Some(policy) = &failover.policy {
+            to.within("Policy", |to| to.enterprise("Mode", &policy.mode));
+        }
+        if self.is_own(&failover.service) && !self.has_subset(&failover.service_subset) {
+            let message = format!("subset {:?} is not defined", failover.service_subset);
+            to.error_at("ServiceSubset", bad, message);
+        }
+        if !failover.targets.is_empty() {
+            let excluded = [
+                ("Datacenters", !failover.datacenters.is_empty()),
+                ("ServiceSubset", !failover.service_subset.is_empty()),
+                ("Service", !failover.service.is_empty()),
+            ];
+            for (field, _) in excluded.into_iter().filter(|(_, set)| *set) {
+                to.error_at(
+                    field,
+                    bad,
+                    format!("{field} and Targets exclude each other"),
+                );
+            }
+        }
+        to.each("Datacenters", &failover.datacenters, |to, datacenter| {
+            if datacenter.is_empty() {
+                to.error(bad, "a datacenter has no name");
+            }
+        });
+        to.each("Targets", &failover.targets, |to, target| {
+            self.check_target(target, to)
+        });
+    }
+
+    fn check_target(&self, target: &FailoverTarget, to: &mut Checker) {
+        let bad = Category::BadFailover;
+        to.enterprise("Partition", &target.partition);
+        to.enterprise("Namespace", &target.namespace);
+        if !target.peer.is_empty() {
+            for (field, value) in [
+                ("ServiceSubset", &target.service_subset),
+                ("Datacenter", &target.datacenter),
+            ] {
+                if !value.is_empty() {
+                    to.error_at(field, bad, format!("{field} and Peer exclude each other"));
+                }
+            }
+        } else if self.is_own(&target.service) && !self.has_subset(&target.service_subset) {
+            let message = format!("subset {:?} is not defined", target.service_subset);
+            to.error_at("ServiceSubset", bad, message);
+        }
+    }
+}
+
+/// Policies of balancing that Consul knows.
+pub(crate) const POLICIES: [&str; 5] = [
+    "random",
+    "round_robin",
+    "least_request",
+    "ring_hash",
+    "maglev",
+];
+
+impl LoadBalancer {
+    fn check(&self, to: &mut Checker) {
+        let bad = Category::BadLb;
+        to.one_of("Policy", bad, &self.policy, &POLICIES);
+        let policy = self.policy.as_str();
+        let hashing = matches!(policy, "ring_hash" | "maglev");
+        if self.ring_hash_config.is_some() && policy != "ring_hash" {
+            to.error_at(
+                "RingHashConfig",
+                bad,
+                "RingHashConfig needs Policy = \"ring_hash\"",
+            );
+        }
+        if self.least_request_config.is_some() && policy != "least_request" {
+            to.error_at(
+                "LeastRequestConfig",
+                bad,
+                "LeastRequestConfig needs Policy = \"least_request\"",
+            );
+        }
+        if !self.hash_policies.is_empty() && !hashing {
+            to.error_at(
+                "HashPolicies",
+                bad,
+                "HashPolicies need Policy = \"ring_hash\" or \"maglev\"",
+            );
+        }
+        to.each("HashPolicies", &self.hash_policies, |to, policy| {
+            policy.check(to)
+        });
+    }
+}
+
+impl HashPolicy {
+    fn check(&self, to: &mut Checker) {
+        let bad = Category::BadLb;
+        to.one_of(
+            "Field",
+            bad,
+            &self.field,
+            &["header", "cookie", "query_parameter"],
+        );
+        if self.source_ip && !(self.field.is_empty() && self.field_value.is_empty()) {
+            to.error_at("SourceIP", bad, "SourceIP excludes Field and FieldValue");
+        } else if self.field.is_empty() && !self.field_value.is_empty() {
+            to.error_at("FieldValue", bad, "FieldValue needs a Field");
+        } else if !self.field.is_empty() && self.field_value.is_empty() {
+            to.error_at(
+                "FieldValue",
+                bad,
+                "Field needs a FieldValue, the name to look for",
+            );
+        } else if self.field.is_empty() && !self.source_ip {
+            to.error(bad, "a hash policy needs a Field or SourceIP");
+        }
+        let Some(cookie) = &self.cookie_config else {
+            return;
+        };
+        if self.field != "cookie" {
+            to.error_at("CookieConfig", bad, "CookieConfig needs Field = \"cookie\"");
+        }
+        if cookie.session && !cookie.ttl.is_zero() {
+            let message = "a cookie of the session has no TTL";
+            to.within("CookieConfig", |to| {
+                to.error_at("TTL", bad, message);
+            });
+        }
     }
 }

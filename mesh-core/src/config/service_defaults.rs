@@ -1,11 +1,15 @@
 //! `service-defaults`: what holds for a service and for the calls it makes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::check::{Checker, Rules, is_host};
+use super::diagnostic::Category;
 use super::shared::{
     EnvoyExtension, Expose, Limits, MeshGateway, PassiveHealthCheck, TransparentProxy,
+    check_proxy_fields,
 };
 
 record! {
@@ -125,5 +129,176 @@ impl Upstream {
     #[must_use]
     pub fn connect_timeout(&self) -> Option<std::time::Duration> {
         GoDuration::from_millis(self.connect_timeout_ms).positive()
+    }
+}
+
+const BALANCE: [&str; 1] = ["exact_balance"];
+
+impl Rules for ServiceDefaults {
+    fn normalize(&mut self) {
+        self.protocol = self.protocol.to_lowercase();
+        if let Some(upstreams) = &mut self.upstream_config {
+            for upstream in upstreams
+                .overrides
+                .iter_mut()
+                .chain(&mut upstreams.defaults)
+            {
+                upstream.protocol = upstream.protocol.to_lowercase();
+                upstream.connect_timeout_ms = upstream.connect_timeout_ms.max(0);
+            }
+        }
+    }
+
+    fn check(&self, to: &mut Checker) {
+        to.name(&self.name);
+        if &*self.name == "*" {
+            to.error_at(
+                "Name",
+                Category::BadName,
+                "service-defaults cannot be for all services (\"*\")",
+            )
+            .hint("proxy-defaults hold for every service");
+        }
+        to.meta(&self.meta);
+        if self.upstream_config.is_some() && self.destination.is_some() {
+            let message =
+                "a service outside the mesh makes no calls: Destination excludes UpstreamConfig";
+            to.error_at("Destination", Category::BadDestination, message);
+        }
+        check_proxy_fields(
+            to,
+            &self.mode,
+            &self.mutual_tls_mode,
+            &self.expose,
+            &self.envoy_extensions,
+        );
+        to.one_of(
+            "Protocol",
+            Category::BadProtocol,
+            &self.protocol,
+            &["tcp", "http", "http2", "grpc"],
+        );
+        let balance = &self.balance_inbound_connections;
+        to.one_of(
+            "BalanceInboundConnections",
+            Category::BadBalance,
+            balance,
+            &BALANCE,
+        );
+        if let Some(upstreams) = &self.upstream_config {
+            to.within("UpstreamConfig", |to| upstreams.check(to));
+        }
+        if let Some(destination) = &self.destination {
+            to.within("Destination", |to| destination.check(to));
+        }
+        if self.rate_limits.is_some() {
+            to.error_at(
+                "RateLimits",
+                Category::EnterpriseOnly,
+                "RateLimits are a feature of Consul Enterprise",
+            )
+            .hint("a mesh-policy can limit what a service takes: `Limits { Inbound { … } }`");
+        }
+    }
+}
+
+impl UpstreamConfig {
+    fn check(&self, to: &mut Checker) {
+        to.each("Overrides", &self.overrides, |to, upstream| {
+            if upstream.name.is_empty() {
+                to.error_at(
+                    "Name",
+                    Category::BadUpstream,
+                    "an override needs the Name of its upstream",
+                );
+            } else if &*upstream.name == "*" {
+                to.error_at(
+                    "Name",
+                    Category::BadUpstream,
+                    "an override cannot be for all upstreams (\"*\")",
+                )
+                .hint("use `Defaults`");
+            }
+            upstream.check(to);
+        });
+        if let Some(defaults) = &self.defaults {
+            to.within("Defaults", |to| {
+                if !defaults.name.is_empty() {
+                    to.error_at(
+                        "Name",
+                        Category::BadUpstream,
+                        "Defaults hold for all upstreams and have no Name",
+                    )
+                    .hint("use `Overrides`");
+                }
+                defaults.check(to);
+            });
+        }
+    }
+}
+
+impl Upstream {
+    fn check(&self, to: &mut Checker) {
+        let hatches = [
+            ("EnvoyListenerJSON", &self.envoy_listener_json),
+            ("EnvoyClusterJSON", &self.envoy_cluster_json),
+        ];
+        for (field, text) in hatches {
+            if !text.is_empty() {
+                to.note_at(
+                    field,
+                    Category::NoEffect,
+                    "configuration of Envoy has no effect in process",
+                );
+            }
+        }
+        if let Some(check) = &self.passive_health_check {
+            to.within("PassiveHealthCheck", |to| check.check(to));
+        }
+        if let Some(limits) = &self.limits {
+            to.within("Limits", |to| limits.check(to));
+        }
+        let balance = &self.balance_outbound_connections;
+        to.one_of(
+            "BalanceOutboundConnections",
+            Category::BadUpstream,
+            balance,
+            &BALANCE,
+        );
+    }
+}
+
+impl Destination {
+    fn check(&self, to: &mut Checker) {
+        if self.addresses.is_empty() {
+            to.error_at(
+                "Addresses",
+                Category::BadDestination,
+                "at least one address is required",
+            );
+        }
+        to.within("Addresses", |to| {
+            for (index, address) in self.addresses.iter().enumerate() {
+                let valid = address.parse::<IpAddr>().is_ok()
+                    || (is_host(address) && !address.contains('*'));
+                let message = if self.addresses[..index].contains(address) {
+                    format!("{address:?} is given more than once")
+                } else if valid {
+                    continue;
+                } else {
+                    format!("{address:?} is neither an IP address nor a host name")
+                };
+                to.within(index, |to| {
+                    to.error(Category::BadDestination, message);
+                });
+            }
+        });
+        if !(1..=65535).contains(&self.port) {
+            to.error_at(
+                "Port",
+                Category::BadDestination,
+                format!("Port is {}, not 1 to 65535", self.port),
+            );
+        }
     }
 }

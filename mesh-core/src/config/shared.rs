@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::GoDuration;
+use super::check::Checker;
+use super::diagnostic::Category;
 
 record! {
     /// Changes to headers: requests' on the way in, responses' on the way out.
@@ -111,5 +113,173 @@ record! {
         pub tls_max_version: String = "TLSMaxVersion" | "tls_max_version",
         /// IANA names, for TLS 1.2 and below.
         pub cipher_suites: Vec<String> = "CipherSuites" | "cipher_suites",
+    }
+}
+
+/// Protocols that are HTTP-like.
+pub(crate) const L7: [&str; 3] = ["http", "http2", "grpc"];
+
+/// Whether a protocol is HTTP-like: exactly `http`, `http2`, `grpc`.
+#[must_use]
+pub fn is_l7(protocol: &str) -> bool {
+    L7.contains(&protocol)
+}
+
+impl Limits {
+    pub(crate) fn check(&self, to: &mut Checker) {
+        let limits = [
+            ("MaxConnections", self.max_connections),
+            ("MaxPendingRequests", self.max_pending_requests),
+            ("MaxConcurrentRequests", self.max_concurrent_requests),
+        ];
+        for (field, limit) in limits {
+            if limit.is_some_and(|limit| limit < 0) {
+                to.error_at(field, Category::BadLimit, format!("{field} is below 0"));
+            }
+        }
+    }
+}
+
+impl PassiveHealthCheck {
+    pub(crate) fn check(&self, to: &mut Checker) {
+        if self.interval.is_negative() {
+            to.error_at("Interval", Category::BadHealthCheck, "Interval is below 0");
+        }
+        let percents = [
+            ("EnforcingConsecutive5xx", self.enforcing_consecutive_5xx),
+            ("MaxEjectionPercent", self.max_ejection_percent),
+        ];
+        for (field, percent) in percents {
+            if percent.is_some_and(|percent| percent > 100) {
+                to.error_at(
+                    field,
+                    Category::BadHealthCheck,
+                    format!("{field} is above 100 percent"),
+                );
+            }
+        }
+        if self.base_ejection_time.is_some_and(GoDuration::is_negative) {
+            to.error_at(
+                "BaseEjectionTime",
+                Category::BadHealthCheck,
+                "BaseEjectionTime is below 0",
+            );
+        }
+    }
+}
+
+/// The fields that service-defaults and proxy-defaults share and that have little meaning in process.
+pub(crate) fn check_proxy_fields(
+    to: &mut Checker,
+    mode: &str,
+    mutual_tls_mode: &str,
+    expose: &Expose,
+    extensions: &[EnvoyExtension],
+) {
+    if mode == "transparent" {
+        to.note_at(
+            "Mode",
+            Category::NoEffect,
+            "a transparent proxy has no meaning in process",
+        );
+    }
+    to.one_of(
+        "MutualTLSMode",
+        Category::BadMutualTls,
+        mutual_tls_mode,
+        &["strict", "permissive"],
+    );
+    if expose.checks || !expose.paths.is_empty() {
+        to.error_at(
+            "Expose",
+            Category::NotSupported,
+            "Expose is not supported: there is no sidecar listener",
+        )
+        .hint("serve the paths on a listener of their own");
+    }
+    to.each("EnvoyExtensions", extensions, |to, extension| {
+        let message = format!("extension {:?} has no effect in process", extension.name);
+        if extension.required {
+            to.error(Category::NotSupported, message)
+                .hint("without `Required = true` it is accepted and ignored");
+        } else {
+            to.note_at("Name", Category::NoEffect, message);
+        }
+    });
+}
+
+const VERSIONS: [&str; 4] = ["TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"];
+
+const CIPHER_SUITES: [&str; 14] = [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+];
+
+/// Versions and suites of a TLS block.
+pub(crate) fn check_tls(to: &mut Checker, min: &str, max: &str, suites: &[String]) {
+    let allowed = ["TLS_AUTO", "TLSv1_0", "TLSv1_1", "TLSv1_2", "TLSv1_3"];
+    to.one_of("TLSMinVersion", Category::BadTls, min, &allowed);
+    to.one_of("TLSMaxVersion", Category::BadTls, max, &allowed);
+    let rank = |version: &str| VERSIONS.iter().position(|known| *known == version);
+    if let (Some(low), Some(high)) = (rank(min), rank(max)) {
+        if high < low {
+            to.error_at(
+                "TLSMaxVersion",
+                Category::BadTls,
+                "TLSMaxVersion is below TLSMinVersion",
+            );
+        }
+    }
+    if !suites.is_empty() && min == "TLSv1_3" {
+        to.error_at(
+            "CipherSuites",
+            Category::BadTls,
+            "cipher suites cannot be chosen for TLS 1.3",
+        );
+    }
+    for version in ["TLSv1_0", "TLSv1_1"] {
+        if min == version {
+            to.warn_at(
+                "TLSMinVersion",
+                Category::NoEffect,
+                "versions before TLS 1.2 are not offered; 1.2 is the minimum",
+            );
+        }
+    }
+    to.within("CipherSuites", |to| {
+        for (index, suite) in suites.iter().enumerate() {
+            let known = CIPHER_SUITES.contains(&suite.as_str());
+            to.within(index, |to| {
+                if !known {
+                    to.error(
+                        Category::BadTls,
+                        format!("{suite:?} is not a cipher suite that can be chosen"),
+                    );
+                }
+            });
+        }
+    });
+}
+
+impl TlsParameters {
+    pub(crate) fn check(&self, to: &mut Checker) {
+        check_tls(
+            to,
+            &self.tls_min_version,
+            &self.tls_max_version,
+            &self.cipher_suites,
+        );
     }
 }

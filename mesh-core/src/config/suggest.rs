@@ -8,8 +8,15 @@ pub(crate) fn for_key(record: &str, fields: &[Field], key: &str) -> Option<Strin
     if let Some(hint) = special(record, key) {
         return Some(hint.to_owned());
     }
-    if let Some(field) = fields.iter().find(|field| squeeze(field.name).eq(squeeze(key))) {
-        let alias = if field.alias.is_empty() { "; it has no snake-case form" } else { "" };
+    if let Some(field) = fields
+        .iter()
+        .find(|field| squeeze(field.name).eq(squeeze(key)))
+    {
+        let alias = if field.alias.is_empty() {
+            "; it has no snake-case form"
+        } else {
+            ""
+        };
         return Some(format!("write `{}`{alias}", field.name));
     }
     let names = fields.iter().map(|field| field.name);
@@ -20,8 +27,12 @@ pub(crate) fn for_key(record: &str, fields: &[Field], key: &str) -> Option<Strin
 fn special(record: &str, key: &str) -> Option<&'static str> {
     let squeezed: String = squeeze(key).collect();
     Some(match (record, squeezed.as_str()) {
-        ("RouteHeader", "contains") => "only intentions have `Contains`; a router's header can use `Regex = \".*text.*\"`",
-        ("RouteHeader", "ignorecase") => "only intentions have `IgnoreCase`; a router's header can use `Regex = \"(?i)text\"`",
+        ("RouteHeader", "contains") => {
+            "only intentions have `Contains`; a router's header can use `Regex = \".*text.*\"`"
+        }
+        ("RouteHeader", "ignorecase") => {
+            "only intentions have `IgnoreCase`; a router's header can use `Regex = \"(?i)text\"`"
+        }
         ("QueryMatch", "prefix" | "suffix" | "contains" | "invert") => {
             "a query parameter has `Present`, `Exact` and `Regex`; use `Regex`"
         }
@@ -39,7 +50,11 @@ fn special(record: &str, key: &str) -> Option<&'static str> {
 /// The name nearest to a key, if it is near enough to be meant.
 pub(crate) fn nearest<'n>(key: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let key: Vec<char> = squeeze(key).take(64).collect();
-    let allowed = if key.len() < 4 { 1 } else { (key.len() / 3).min(3) };
+    let allowed = if key.len() < 4 {
+        1
+    } else {
+        (key.len() / 3).min(3)
+    };
     names
         .map(|name| (distance(&key, &squeeze(name).collect::<Vec<_>>()), name))
         .filter(|(distance, _)| *distance <= allowed)
@@ -70,9 +85,18 @@ mod tests {
     use super::*;
 
     const FIELDS: [Field; 3] = [
-        Field { name: "PrefixRewrite", alias: "prefix_rewrite" },
-        Field { name: "MaxRequestHeadersKB", alias: "" },
-        Field { name: "Name", alias: "" },
+        Field {
+            name: "PrefixRewrite",
+            alias: "prefix_rewrite",
+        },
+        Field {
+            name: "MaxRequestHeadersKB",
+            alias: "",
+        },
+        Field {
+            name: "Name",
+            alias: "",
+        },
     ];
 
     #[test]
@@ -87,7 +111,10 @@ mod tests {
     #[test]
     fn a_field_without_alias_says_so() {
         let hint = for_key("ServiceDefaults", &FIELDS, "max_request_headers_kb");
-        assert_eq!(hint.as_deref(), Some("write `MaxRequestHeadersKB`; it has no snake-case form"));
+        assert_eq!(
+            hint.as_deref(),
+            Some("write `MaxRequestHeadersKB`; it has no snake-case form")
+        );
     }
 
     #[test]

@@ -47,7 +47,11 @@ pub(crate) struct SyntaxError {
 
 impl SyntaxError {
     pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), hint: None }
+        Self {
+            span,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
@@ -129,7 +133,10 @@ fn merge<'a>(old: &mut Member<'a>, new: Member<'a>, repeats: Repeats) {
         && old.value.data.is_collection()
         && new.value.data.is_collection();
     if !gather {
-        *old = Member { repeated: true, ..new };
+        *old = Member {
+            repeated: true,
+            ..new
+        };
         return;
     }
     let span = old.value.span;
