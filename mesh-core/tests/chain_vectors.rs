@@ -37,7 +37,7 @@ fn check(vector: &Value, trust_domain: &str) -> Result<(), String> {
     match (outcome, expected["error_contains"].as_str()) {
         (Err(category), Some(wanted)) if category == wanted => {}
         (Err(category), Some(wanted)) => {
-            differences.push(format!("error {category}, expected {wanted}"))
+            differences.push(format!("error {category}, expected {wanted}"));
         }
         (Err(category), None) => differences.push(format!("error {category}, expected a chain")),
         (Ok(_), Some(wanted)) => differences.push(format!("a chain, expected the error {wanted}")),

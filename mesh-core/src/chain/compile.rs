@@ -137,7 +137,7 @@ impl Walk<'_> {
 
     /// What can be said about the graph only when it is complete.
     fn check_graph(&self) -> Result<(), Diagnostic> {
-        if let Some((path, origin)) = find_cycle(&self.splitters) {
+        if let Some((path, origin)) = find_cycle(&self.splitters, &self.request.service) {
             let message = format!("splitters lead back to themselves: {}", path.join(" -> "));
             return Err(problem(Category::Circular, &origin, message));
         }
