@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::flatten::find_cycle;
 use super::graph::{Node, Walk};
 use super::problem::{hinted, problem};
-use super::{
-    CompileRequest, CompiledChain, CompiledRoute, NodeKind, RouteKind, is_l7, routes, warn,
+use super::{CompileRequest, CompiledChain, CompiledRoute, NodeKind, RouteKind, routes, warn};
+use crate::config::{
+    Category, Diagnostic, EntrySet, Origin, ProxyConfig, ProxyDefaults, Route, is_l7,
 };
-use crate::config::{Category, Diagnostic, EntrySet, Origin, ProxyDefaults, Route};
 
 /// The protocol of what says nothing.
 const TCP: &str = "tcp";
@@ -63,15 +63,11 @@ pub fn service_protocol(entries: &EntrySet, service: &str) -> String {
     }
 }
 
-/// `Config.protocol`, its key in any case; empty if there is none.
+/// `Config.protocol`; empty if there is none.
 pub(super) fn proxy_protocol(proxy: &ProxyDefaults) -> String {
-    let mut keys = proxy
-        .config
-        .iter()
-        .filter(|(key, _)| key.eq_ignore_ascii_case("protocol"));
-    keys.find_map(|(_, value)| value.as_str())
+    ProxyConfig::read(&proxy.config)
+        .protocol
         .unwrap_or_default()
-        .to_lowercase()
 }
 
 impl Walk<'_> {
@@ -141,7 +137,7 @@ impl Walk<'_> {
 
     /// What can be said about the graph only when it is complete.
     fn check_graph(&self) -> Result<(), Diagnostic> {
-        if let Some((path, origin)) = find_cycle(&self.splitters) {
+        if let Some((path, origin)) = find_cycle(&self.splitters, &self.request.service) {
             let message = format!("splitters lead back to themselves: {}", path.join(" -> "));
             return Err(problem(Category::Circular, &origin, message));
         }

@@ -171,10 +171,14 @@ fn nested_weight(outer: u32, inner: u32) -> u32 {
     (outer * inner + WHOLE / 2) / WHOLE
 }
 
-/// A cycle among splitters, as the services on it and the split that closes it.
-pub(super) fn find_cycle(splitters: &BTreeMap<Arc<str>, Splitter>) -> Option<(Vec<&str>, Origin)> {
+/// A cycle among splitters, as the services on it and the split that closes it; looked for from `first` on, if it has one.
+pub(super) fn find_cycle<'a>(
+    splitters: &'a BTreeMap<Arc<str>, Splitter>,
+    first: &str,
+) -> Option<(Vec<&'a str>, Origin)> {
     let mut done: BTreeSet<&str> = BTreeSet::new();
-    for start in splitters.keys() {
+    let first = splitters.get_key_value(first).map(|(service, _)| service);
+    for start in first.into_iter().chain(splitters.keys()) {
         let mut path: Vec<(&str, usize)> = vec![(start, 0)];
         let mut on_path: BTreeSet<&str> = BTreeSet::from([&**start]);
         while let Some((service, next)) = path.last_mut() {

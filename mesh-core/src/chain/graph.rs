@@ -7,10 +7,10 @@ use super::compile::service_protocol;
 use super::flatten::{SplitEdge, Splitter};
 use super::problem::hinted;
 use super::target::Destination;
-use super::{CompileRequest, NodeKind, ResolverNode, TargetSpec, is_hash_based, is_l7};
+use super::{CompileRequest, NodeKind, ResolverNode, TargetSpec, is_hash_based};
 use crate::config::{
     Category, Diagnostic, EntryKey, EntrySet, Kind, Origin, ProxyDefaults, ServiceDefaults,
-    ServiceResolver, ServiceRouter, ServiceSplitter,
+    ServiceResolver, ServiceRouter, ServiceSplitter, is_l7,
 };
 
 /// A node of the graph that the entries make.

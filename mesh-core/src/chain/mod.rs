@@ -44,12 +44,6 @@ pub use headers::HeaderEdits;
 pub use json::{load_balancer_json, to_json};
 pub use matching::{RequestHead, RouteMatch, decide};
 
-/// Protocols of requests, as opposed to those of bare connections.
-#[must_use]
-pub fn is_l7(protocol: &str) -> bool {
-    matches!(protocol, "http" | "http2" | "grpc")
-}
-
 /// Whether an instance is chosen by a hash of the request.
 #[must_use]
 pub fn is_hash_based(balancer: &LoadBalancer) -> bool {

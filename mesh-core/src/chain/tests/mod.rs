@@ -13,6 +13,7 @@ use crate::config::{
 
 mod following;
 mod matching;
+mod origins;
 mod outcome;
 mod properties;
 mod warnings;
