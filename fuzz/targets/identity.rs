@@ -14,5 +14,5 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(id.as_str(), text);
     }
     let _ = ConsulId::parse(text);
-    let _ = xfcc::parse(text);
+    let _ = (xfcc::first(text), xfcc::forwarded_uri(text));
 });

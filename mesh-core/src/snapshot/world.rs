@@ -13,6 +13,8 @@ use crate::config::{Category, Diagnostic, EntryKey, EntrySet, ServiceDefinition,
 use crate::health::{CheckSpec, DEFAULT_TIMEOUT, ProbeKind, Thresholds};
 use crate::identity::TrustDomain;
 use crate::intention::{self, Table};
+use crate::normalize::Normalization;
+use crate::policy::Protocol;
 
 /// What a source read.
 #[derive(Clone, Debug)]
@@ -121,6 +123,11 @@ impl World {
                 Err(found) => problems.extend(found),
             }
         }
+        problems.extend(intention::lint(
+            &world.entries,
+            world.default_policy(),
+            &Normalization::of(world.entries.mesh().map(|mesh| &**mesh)),
+        ));
         if problems.iter().any(Diagnostic::is_error) {
             return Err(ordered(problems));
         }
@@ -153,19 +160,23 @@ impl World {
     /// # Errors
     /// What does not compile.
     pub fn table(&self, destination: &str) -> Result<Table, Vec<Diagnostic>> {
-        let default = match self.settings.default_intention_policy.as_str() {
-            "allow" => intention::DefaultPolicy::Allow,
-            // Anything else was refused when the settings were read; a policy that is not known denies.
-            _ => intention::DefaultPolicy::Deny,
-        };
+        let default = self.default_policy();
         let protocol = chain::service_protocol(&self.entries, destination);
         let context = intention::Context {
             trust_domain: self.trust_domain.clone(),
             default,
-            http: chain::is_l7(&protocol),
+            http: Protocol::from_name(&protocol).is_http_like(),
             peers: BTreeMap::new(),
         };
         Table::compile(destination, &self.entries, &context)
+    }
+
+    fn default_policy(&self) -> intention::DefaultPolicy {
+        match self.settings.default_intention_policy.as_str() {
+            "allow" => intention::DefaultPolicy::Allow,
+            // Anything else was refused when the settings were read; a policy that is not known denies.
+            _ => intention::DefaultPolicy::Deny,
+        }
     }
 
     /// Every service that an entry or a registration names.
