@@ -241,7 +241,9 @@ impl IdentityBuilder {
         let world = self.mesh.world().snapshot();
         let (service, instance) = find(&world, &self.name)?;
         let definition = definition(&world, instance.as_deref());
-        let trace = self.trace.unwrap_or_else(|| TraceConfig::new(Arc::clone(&service)));
+        // Callers of a gateway are outsiders: what only the mesh may ask for is not taken from them.
+        let edge = instance.as_ref().is_some_and(|instance| instance.kind == "ingress-gateway");
+        let trace = self.trace.unwrap_or_else(|| TraceConfig { edge, ..TraceConfig::new(Arc::clone(&service)) });
         let metrics = definition.as_deref().and_then(prometheus_bind_addr);
         let telemetry = Telemetry::start(&self.mesh, &service, instance.as_ref(), metrics, trace, self.zipkin).await?;
         let tls = match self.tls {
@@ -251,7 +253,7 @@ impl IdentityBuilder {
         telemetry.watch_certificate(&tls);
         let connector = TlsConnector::new(Tcp, tls.clone()).with_events(telemetry.counted());
         let scope = self.mesh.scope(&service);
-        let pools = Pools::new(BoxConnect::new(connector));
+        let pools = Pools::new(tls.spiffe_id().as_str(), BoxConnect::new(connector));
         let inner = Inner { service, instance, mesh: self.mesh, scope, tls, pools, telemetry };
         Ok(Identity { inner: Arc::new(inner) })
     }

@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use mesh_core::context::Inbound;
 use mesh_core::error::BoxError;
@@ -23,6 +22,7 @@ use tower_service::Service;
 
 use super::Hosts;
 use crate::client::{self, Client};
+use crate::local::towards;
 
 /// Headers that only the mesh itself may say; from outside they are removed.
 const INTERNAL: [HeaderName; 5] = [
@@ -122,11 +122,39 @@ where
             return ResponseFuture::refused(error, grpc);
         };
         prepare(&mut request);
-        match towards(request.uri(), &service) {
-            Ok(uri) => *request.uri_mut() = uri,
-            Err(error) => return ResponseFuture::refused(error, grpc),
-        }
-        ResponseFuture { kind: Kind::Called(self.client.call(request)), grpc }
+        ResponseFuture::calling(&mut self.client, request, &service, grpc)
+    }
+}
+
+/// Hands every request on to one service.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    client: Client,
+    destination: Arc<str>,
+}
+
+impl Fixed {
+    pub(crate) fn new(client: Client, destination: Arc<str>) -> Self {
+        Self { client, destination }
+    }
+}
+
+impl<B> Service<Request<B>> for Fixed
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<GatewayBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let grpc = is_grpc(request.headers());
+        ResponseFuture::calling(&mut self.client, request, &self.destination, grpc)
     }
 }
 
@@ -154,16 +182,6 @@ fn prepare<B>(request: &mut Request<B>) {
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
 }
 
-/// The same target with the service's name as authority. The `Host` header is left as it came.
-fn towards(uri: &Uri, service: &str) -> Result<Uri, Error> {
-    let bad = |source: http::Error| {
-        Error::new(ErrorKind::UnknownService).with_subject(String::from(service)).with_source(source)
-    };
-    let authority = Authority::try_from(service).map_err(|error| bad(error.into()))?;
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build().map_err(bad)
-}
-
 /// Future of [`Gateway`].
 #[pin_project]
 #[derive(Debug)]
@@ -181,6 +199,18 @@ enum Kind {
 }
 
 impl ResponseFuture {
+    fn calling<B>(client: &mut Client, mut request: Request<B>, service: &str, grpc: bool) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if let Err(source) = towards(&mut request, service) {
+            let error = Error::new(ErrorKind::UnknownService).with_subject(String::from(service)).with_source(source);
+            return Self::refused(error, grpc);
+        }
+        Self { kind: Kind::Called(client.call(request)), grpc }
+    }
+
     fn refused(error: Error, grpc: bool) -> Self {
         Self { kind: Kind::Refused(Some(error)), grpc }
     }
