@@ -63,7 +63,9 @@ pub fn client(me: &Identity) -> Client {
         .layer(ObserveAttemptLayer::new(me.observers().clone()))
         .layer(DeadlineHeaderLayer::default())
         .service(EndpointClient::new(me.pools().clone()));
-    Client { stack: Arc::new(stack) }
+    Client {
+        stack: Arc::new(stack),
+    }
 }
 
 impl<B> Service<Request<B>> for Client
@@ -82,7 +84,9 @@ where
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         // No layer of the stack reserves anything in `poll_ready`, so a fresh clone is as ready as the original.
         let mut stack = Stack::clone(&self.stack);
-        ResponseFuture { inner: stack.call(request.map(Body::new)) }
+        ResponseFuture {
+            inner: stack.call(request.map(Body::new)),
+        }
     }
 }
 
@@ -137,7 +141,10 @@ impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.project().inner.poll_frame(cx).map_err(Into::into)
     }
 

@@ -8,10 +8,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri};
 use tokio::net::TcpListener;
 
+use crate::Identity;
 use crate::client::Client;
 use crate::gateway::Fixed;
 use crate::identity::bind;
-use crate::Identity;
 
 /// A plain loopback port that stands for one upstream, as a sidecar's `local_bind_port` does.
 ///
@@ -30,20 +30,33 @@ impl LocalListener {
     /// # Errors
     /// What the operating system says, with the address; an address that is not loopback is refused.
     pub async fn of(me: &Identity, client: &Client) -> io::Result<Vec<Self>> {
-        let upstreams = me.instance().map(|instance| instance.proxy.upstreams.clone()).unwrap_or_default();
+        let upstreams = me
+            .instance()
+            .map(|instance| instance.proxy.upstreams.clone())
+            .unwrap_or_default();
         let mut listeners = Vec::new();
-        for upstream in upstreams.iter().filter(|upstream| upstream.local_bind_port > 0) {
+        for upstream in upstreams
+            .iter()
+            .filter(|upstream| upstream.local_bind_port > 0)
+        {
             let host = match upstream.local_bind_address.as_str() {
                 "" => "127.0.0.1",
                 host => host,
             };
             let listener = bind(host, upstream.local_bind_port).await?;
             if !listener.local_addr()?.ip().is_loopback() {
-                let message = format!("local_bind_address `{host}` of `{}` is not loopback", upstream.destination_name);
+                let message = format!(
+                    "local_bind_address `{host}` of `{}` is not loopback",
+                    upstream.destination_name
+                );
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
             }
             let destination = upstream.destination_name.as_str().into();
-            listeners.push(Self { listener, destination, client: client.clone() });
+            listeners.push(Self {
+                listener,
+                destination,
+                client: client.clone(),
+            });
         }
         Ok(listeners)
     }
@@ -74,9 +87,15 @@ impl LocalListener {
 /// The same target with the service's name as authority, for routing. The `Host` header is left as it came.
 pub(crate) fn towards<B>(request: &mut Request<B>, service: &str) -> Result<(), http::Error> {
     let uri = request.uri();
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let path = uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
     let authority = Authority::try_from(service)?;
-    *request.uri_mut() =
-        Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build()?;
+    *request.uri_mut() = Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority)
+        .path_and_query(path)
+        .build()?;
     Ok(())
 }

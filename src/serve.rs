@@ -21,7 +21,11 @@ pub fn serve<L, S>(listener: L, me: &Identity, service: S) -> Serve<L, S> {
 }
 
 /// Serves a public listener of an ingress gateway: plain HTTP from outside, observed at the edge.
-pub fn serve_gateway<L>(listener: L, me: &Identity, gateway: Gateway) -> Serve<L, ObserveServer<Gateway>> {
+pub fn serve_gateway<L>(
+    listener: L,
+    me: &Identity,
+    gateway: Gateway,
+) -> Serve<L, ObserveServer<Gateway>> {
     let observed = ObserveServerLayer::new(me.observers().clone()).layer(gateway);
     mesh_tls::serve::serve_plain(listener, observed).events(me.counted())
 }

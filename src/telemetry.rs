@@ -11,7 +11,7 @@ use mesh_core::identity::PeerIdentity;
 use mesh_core::net::Address;
 use mesh_core::snapshot::{Mesh, World};
 use mesh_observe::admin::MetricsService;
-use mesh_observe::{Metrics, Observers, TraceConfig, Tracing};
+use mesh_observe::{Metrics, Observers, TraceConfig};
 use mesh_tls::events::Events;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -34,7 +34,10 @@ pub(crate) struct Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        let tasks = self.tasks.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let tasks = self
+            .tasks
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for task in tasks {
             task.abort();
         }
@@ -51,12 +54,16 @@ impl Telemetry {
         zipkin: Option<String>,
     ) -> Result<Self, IdentityError> {
         let metrics = Metrics::new(Arc::clone(service));
-        let unusable = |source: mesh_core::BoxError| IdentityError::Tracing { service: service.to_string(), source };
+        let unusable = |source: mesh_core::BoxError| IdentityError::Tracing {
+            service: service.to_string(),
+            source,
+        };
         let local = instance.and_then(|i| Some(SocketAddr::new(i.address.parse().ok()?, i.port)));
         let world = mesh.world().snapshot();
         let exporter = export::start(&world, service, local, zipkin, &metrics).map_err(unusable)?;
         let trace = shared_context(&world, trace);
-        let tracing = tracing(trace, exporter.as_ref()).map_err(|error| unusable(error.into()))?;
+        let tracing =
+            export::tracing(trace, exporter.as_ref()).map_err(|error| unusable(error.into()))?;
         let observers = Observers::new(metrics.clone(), tracing);
         let mut telemetry = Self {
             service: Arc::clone(service),
@@ -93,7 +100,10 @@ impl Telemetry {
     }
 
     fn adopt(&self, task: AbortHandle) {
-        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(task);
+        self.tasks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(task);
     }
 
     /// Keeps the gauge of the certificate's expiry true.
@@ -118,14 +128,16 @@ impl Telemetry {
     }
 
     pub(crate) fn counted(&self) -> Counted {
-        Counted { metrics: self.metrics.clone() }
+        Counted {
+            metrics: self.metrics.clone(),
+        }
     }
 
     pub(crate) async fn flush(&self) {
-        if let Some(exporter) = &self.exporter {
-            if let Err(error) = exporter.flush().await {
-                tracing::warn!(%error, "the last spans are lost");
-            }
+        if let Some(exporter) = &self.exporter
+            && let Err(error) = exporter.flush().await
+        {
+            tracing::warn!(%error, "the last spans are lost");
         }
     }
 }
@@ -133,21 +145,15 @@ impl Telemetry {
 /// `shared_span_context` is part of the collector's settings in `proxy-defaults`.
 fn shared_context(world: &World, mut trace: TraceConfig) -> TraceConfig {
     let defaults = world.entries.proxy_defaults();
-    let collector = defaults.and_then(|d| mesh_core::config::proxy_defaults::tracing_collector(d).ok().flatten());
+    let collector = defaults.and_then(|d| {
+        mesh_core::config::proxy_defaults::tracing_collector(d)
+            .ok()
+            .flatten()
+    });
     if let Some(collector) = collector {
         trace.shared_span_context = collector.shared_span_context;
     }
     trace
-}
-
-fn tracing(
-    config: TraceConfig,
-    exporter: Option<&export::Exporter>,
-) -> Result<Tracing, mesh_observe::trace::TraceConfigError> {
-    match exporter {
-        Some(exporter) => Tracing::new(config, exporter.provider()),
-        None => Tracing::propagation_only(config),
-    }
 }
 
 /// Version and age of the configuration change with time alone, so somebody has to look.
@@ -182,7 +188,11 @@ impl Events for Counted {
     }
 
     fn denied(&self, info: &ConnectionInfo) {
-        let source = info.peer.as_ref().and_then(PeerIdentity::service_name).unwrap_or("unknown");
+        let source = info
+            .peer
+            .as_ref()
+            .and_then(PeerIdentity::service_name)
+            .unwrap_or("unknown");
         self.metrics.verdict(source, false, "connection");
     }
 
@@ -203,9 +213,10 @@ mod export {
 
     use mesh_core::config::proxy_defaults::tracing_collector;
     use mesh_core::snapshot::World;
-    use mesh_observe::Metrics;
+    use mesh_observe::trace::TraceConfigError;
     pub(super) use mesh_observe::zipkin::Exporter;
     use mesh_observe::zipkin::ZipkinConfig;
+    use mesh_observe::{Metrics, TraceConfig, Tracing};
 
     /// The exporter that the process, else `proxy-defaults`, else `mesh.hcl` asks for.
     pub(super) fn start(
@@ -215,12 +226,20 @@ mod export {
         url: Option<String>,
         metrics: &Metrics,
     ) -> Result<Option<Exporter>, mesh_core::BoxError> {
-        let mut config = ZipkinConfig { local, ..ZipkinConfig::new(Arc::clone(service)) };
+        let mut config = ZipkinConfig {
+            local,
+            ..ZipkinConfig::new(Arc::clone(service))
+        };
         let defaults = world.entries.proxy_defaults();
-        let collector = defaults.map(|defaults| tracing_collector(defaults)).transpose();
+        let collector = defaults
+            .map(|defaults| tracing_collector(defaults))
+            .transpose();
         let collector = collector.map_err(|problem| problem.message)?.flatten();
         if let Some(collector) = &collector {
-            config.endpoint = format!("http://{}:{}{}", collector.host, collector.port, collector.path);
+            config.endpoint = format!(
+                "http://{}:{}{}",
+                collector.host, collector.port, collector.path
+            );
             config.ipv4_only = collector.dns_lookup_family == "V4_ONLY";
             config.connect_timeout = collector.connect_timeout;
         }
@@ -233,6 +252,16 @@ mod export {
         }
         Ok(Some(Exporter::start(config, metrics.clone())?))
     }
+
+    pub(super) fn tracing(
+        config: TraceConfig,
+        exporter: Option<&Exporter>,
+    ) -> Result<Tracing, TraceConfigError> {
+        match exporter {
+            Some(exporter) => Tracing::new(config, exporter.provider()),
+            None => Tracing::propagation_only(config),
+        }
+    }
 }
 
 #[cfg(not(feature = "zipkin"))]
@@ -241,17 +270,21 @@ mod export {
     use std::sync::Arc;
 
     use mesh_core::snapshot::World;
-    use mesh_observe::Metrics;
+    use mesh_observe::trace::TraceConfigError;
+    use mesh_observe::{Metrics, TraceConfig, Tracing};
 
     /// This build exports no spans; contexts are passed on all the same.
     #[derive(Debug)]
     pub(super) enum Exporter {}
 
-    impl Exporter {
-        pub(super) fn provider(&self) -> &opentelemetry_sdk::trace::SdkTracerProvider {
-            match *self {}
-        }
+    pub(super) fn tracing(
+        config: TraceConfig,
+        _: Option<&Exporter>,
+    ) -> Result<Tracing, TraceConfigError> {
+        Tracing::propagation_only(config)
+    }
 
+    impl Exporter {
         #[expect(clippy::unused_async, reason = "has the signature of the other one")]
         pub(super) async fn flush(&self) -> Result<(), std::convert::Infallible> {
             match *self {}
@@ -265,7 +298,10 @@ mod export {
         _: Option<String>,
         _: &Metrics,
     ) -> Result<Option<Exporter>, mesh_core::BoxError> {
-        tracing::debug!(service = &**service, "spans are not exported: built without the feature `zipkin`");
+        tracing::debug!(
+            service = &**service,
+            "spans are not exported: built without the feature `zipkin`"
+        );
         Ok(None)
     }
 }

@@ -200,11 +200,12 @@ impl ServiceState {
 
     /// Notes a use: one relaxed load, and a message the first time.
     pub(crate) fn touch(&self, service: &Arc<str>) {
-        if !self.is_active() && !self.active.swap(true, Ordering::Relaxed) {
-            if let Some(wake) = self.wake.get() {
-                // The receiver is gone only when the mesh is shut down.
-                let _ = wake.send(Arc::clone(service));
-            }
+        if !self.is_active()
+            && !self.active.swap(true, Ordering::Relaxed)
+            && let Some(wake) = self.wake.get()
+        {
+            // The receiver is gone only when the mesh is shut down.
+            let _ = wake.send(Arc::clone(service));
         }
     }
 }
