@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mesh_core::context::{ConnectionInfo, Inbound};
 use mesh_core::error::BoxError;
-use mesh_core::net::{HttpVersion, Io};
+use mesh_core::net::Io;
 use tokio::sync::watch;
 use tower_service::Service;
 
@@ -81,7 +81,6 @@ where
 /// Serves a connection until it ends, and says why it did.
 pub(super) async fn drive<IO, S, B>(
     io: IO,
-    version: Option<HttpVersion>,
     service: S,
     info: Arc<ConnectionInfo>,
     options: &ServeOptions,
@@ -102,7 +101,7 @@ where
         info,
         began: Arc::clone(&began),
     };
-    let builder = builder(version, options);
+    let builder = builder(options);
     let mut connection =
         std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
     let mut lost = std::pin::pin!(async {
@@ -111,9 +110,9 @@ where
             None => std::future::pending().await,
         }
     });
-    // Where ALPN does not tell, the version is read from the first bytes, which nothing else limits the wait for.
-    let mut first_bytes = std::pin::pin!(tokio::time::sleep(options.header_timeout));
-    let mut waits_for_first = version.is_none();
+    // The version is read from the first bytes, and nothing else limits the wait for those.
+    let mut first_request = std::pin::pin!(tokio::time::sleep(options.header_timeout));
+    let mut waits_for_first = true;
     let mut why = None;
     loop {
         tokio::select! {
@@ -130,7 +129,7 @@ where
             }
             _ = draining.wait_for(|drain| *drain), if why.is_none() => why = Some(Closed::Drained),
             reason = lost.as_mut(), if why.is_none() => why = Some(reason),
-            () = first_bytes.as_mut(), if waits_for_first && why.is_none() => {
+            () = first_request.as_mut(), if waits_for_first && why.is_none() => {
                 waits_for_first = false;
                 if began.load(Ordering::Relaxed) {
                     continue;
@@ -142,7 +141,7 @@ where
     }
 }
 
-fn builder(version: Option<HttpVersion>, options: &ServeOptions) -> auto::Builder<TokioExecutor> {
+fn builder(options: &ServeOptions) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -157,9 +156,5 @@ fn builder(version: Option<HttpVersion>, options: &ServeOptions) -> auto::Builde
         .max_header_list_size(options.max_header_bytes)
         .keep_alive_interval(options.keep_alive)
         .keep_alive_timeout(KEEP_ALIVE_ANSWER);
-    match version {
-        Some(HttpVersion::Http1) => builder.http1_only(),
-        Some(HttpVersion::Http2) => builder.http2_only(),
-        None => builder,
-    }
+    builder
 }

@@ -135,7 +135,7 @@ where
                 peer: None,
             });
             if self.admit.0.admit(&info) {
-                self.serve(io, info, None, None, draining).await;
+                self.serve(io, info, None, draining).await;
             } else {
                 self.events.denied(&info);
             }
@@ -164,8 +164,7 @@ where
             identity: acceptor.identity().clone(),
             proof: accepted.proof,
         });
-        let version = accepted.negotiated;
-        self.serve(accepted.io, accepted.info, version, trust, draining)
+        self.serve(accepted.io, accepted.info, trust, draining)
             .await;
     }
 
@@ -181,7 +180,6 @@ where
         self,
         io: IO,
         info: Arc<ConnectionInfo>,
-        version: Option<mesh_core::net::HttpVersion>,
         trust: Option<Trust>,
         draining: watch::Receiver<bool>,
     ) {
@@ -192,16 +190,7 @@ where
             since: Instant::now(),
             why: Closed::Aborted,
         };
-        open.why = drive(
-            io,
-            version,
-            self.service,
-            info,
-            &self.options,
-            trust,
-            draining,
-        )
-        .await;
+        open.why = drive(io, self.service, info, &self.options, trust, draining).await;
     }
 }
 
