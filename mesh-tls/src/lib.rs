@@ -2,13 +2,18 @@
 
 #[cfg(feature = "server")]
 pub mod accept;
+pub mod authenticate;
+pub mod authorize;
 #[cfg(feature = "client")]
 pub mod connect;
 pub mod credentials;
 #[cfg(feature = "dev-ca")]
 pub mod dev_ca;
 pub mod events;
+pub mod forward;
+pub mod normalize;
 pub mod profile;
+pub mod respond;
 #[cfg(feature = "server")]
 pub mod serve;
 pub mod verify;
