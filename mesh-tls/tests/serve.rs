@@ -11,23 +11,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Ca, Notes, destination, id};
+use common::{Ca, Notes, destination, id, intentions};
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_core::context::{ConnectionInfo, Inbound};
+use mesh_core::intention::Decision;
+use mesh_core::live::Live;
 use mesh_core::net::{Connect, Tcp};
 use mesh_core::policy::Protocol;
+use mesh_tls::authorize::AuthorizeLayer;
 use mesh_tls::connect::TlsConnector;
 use mesh_tls::credentials::Identity;
+use mesh_tls::normalize::NormalizeLayer;
 use mesh_tls::serve::{Serve, ServeOptions, serve, serve_plain};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
-use tower::service_fn;
+use tower::{ServiceBuilder, service_fn};
 
 type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
@@ -337,8 +341,8 @@ async fn a_connection_closes_when_its_peers_leaf_expires() {
         p.not_after = rcgen::date_time_ymd(1970, 1, 1) + end;
     });
     let client = Identity::from_parts(
-        mesh_core::live::Live::fixed(leaf.credentials()),
-        mesh_core::live::Live::fixed(ca.bundles()),
+        Live::fixed(leaf.credentials()),
+        Live::fixed(ca.bundles()),
         mesh_core::clock::WallClock::system(),
     );
     let connector = TlsConnector::new(Tcp, client);
@@ -391,6 +395,43 @@ async fn connections_beyond_the_limit_wait() {
     drop(first);
     let response = second.await.send_request(get("/")).await.unwrap();
     assert_eq!(text(response).await, "frontend");
+}
+
+#[tokio::test]
+async fn a_change_of_intention_acts_on_the_next_request_of_an_open_connection() {
+    let ca = Ca::new();
+    let allow = || intentions(Decision::Deny, &[("frontend", "allow")]);
+    let (publisher, live) = Live::channel(allow());
+    let service = ServiceBuilder::new()
+        .layer(NormalizeLayer::default())
+        .layer(AuthorizeLayer::new(live))
+        .service(service_fn(whoami));
+    let (listener, address) = listen().await;
+    let notes = Notes::default();
+    let server = serve(listener, ca.identity("backend"), service).events(notes.clone());
+    let server = tokio::spawn(server.into_future());
+    let mut h2 = dial_h2(&ca, address).await;
+    for (table, status, body) in [
+        (allow(), StatusCode::OK, "frontend"),
+        (
+            intentions(Decision::Deny, &[]),
+            StatusCode::FORBIDDEN,
+            "RBAC: access denied",
+        ),
+        (allow(), StatusCode::OK, "frontend"),
+    ] {
+        publisher.publish(table);
+        let response = h2.send_request(get("http://backend/")).await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(text(response).await, body);
+    }
+    let accepted = notes
+        .all()
+        .iter()
+        .filter(|n| n.starts_with("accepted"))
+        .count();
+    assert_eq!(accepted, 1, "all of that went over one connection");
+    server.abort();
 }
 
 #[tokio::test]

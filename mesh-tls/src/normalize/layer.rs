@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use super::service::Normalize;
 
 /// Makes [`Normalize`]; see the [module](super). The default has Consul's default settings.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[must_use = "a layer does nothing until it is applied"]
 pub struct NormalizeLayer<N = Normalization> {
     settings: N,
@@ -16,6 +16,12 @@ impl<N> NormalizeLayer<N> {
     /// Normalizes by a `Live<Normalization>`, settings that never change, or a closure that returns them.
     pub fn new(settings: N) -> Self {
         Self { settings }
+    }
+}
+
+impl Default for NormalizeLayer {
+    fn default() -> Self {
+        Self::new(Normalization::default())
     }
 }
 

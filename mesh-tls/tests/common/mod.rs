@@ -11,9 +11,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::Request;
 use mesh_core::clock::WallClock;
-use mesh_core::context::ConnectionInfo;
-use mesh_core::identity::{SpiffeId, TrustBundle, TrustBundles, TrustDomain};
+use mesh_core::config::{
+    Entry, EntrySet, IntentionHttp, IntentionSource, Permission, ServiceIntentions,
+};
+use mesh_core::context::{ConnectionInfo, Inbound};
+use mesh_core::identity::{
+    PeerIdentity, SpiffeId, TrustBundle, TrustBundles, TrustDomain, VerifiedLeaf, leaf_identity,
+};
+use mesh_core::intention::{Context, Decision, Table};
 use mesh_core::live::{Live, Publisher};
 use mesh_core::net::Destination;
 use mesh_core::policy::Protocol;
@@ -275,4 +282,76 @@ impl Events for Notes {
     fn closed(&self, _: &ConnectionInfo, why: Closed, _: Duration) {
         self.note(format!("closed {}", why.as_str()));
     }
+}
+
+/// A witness as an authenticator would make it, without cryptography.
+pub fn peer(service: &str) -> PeerIdentity {
+    peer_with(id(service).as_str())
+}
+
+pub fn peer_with(uri: &str) -> PeerIdentity {
+    PeerIdentity::assert_verified(VerifiedLeaf {
+        identity: leaf_identity(std::iter::once(uri.as_bytes())).unwrap(),
+        trust_domain: trust_domain(),
+        sha256: [7; 32],
+        not_after: u64::MAX,
+        subject: String::new(),
+        dns_names: Vec::new(),
+    })
+}
+
+/// A request that came in on a connection of that peer.
+pub fn request_of(peer: Option<PeerIdentity>, request: http::request::Builder) -> Request<()> {
+    let mut request = request.body(()).unwrap();
+    let info = ConnectionInfo {
+        remote: None,
+        local: None,
+        peer,
+    };
+    Inbound::begin(request.extensions_mut(), Some(Arc::new(info)));
+    request
+}
+
+/// The intentions of `backend`, which speaks HTTP: pairs of source and action.
+pub fn intentions(default: Decision, sources: &[(&str, &str)]) -> Table {
+    let sources = sources.iter().map(|(name, action)| IntentionSource {
+        name: (*name).into(),
+        action: (*action).to_owned(),
+        ..IntentionSource::default()
+    });
+    compile(default, sources.collect())
+}
+
+/// The intentions of `backend` where `frontend` may do everything but reach a path.
+pub fn all_but(prefix: &str) -> Table {
+    let permission = |action: &str, prefix: &str| Permission {
+        action: action.to_owned(),
+        http: Some(IntentionHttp {
+            path_prefix: prefix.to_owned(),
+            ..IntentionHttp::default()
+        }),
+        ..Permission::default()
+    };
+    let source = IntentionSource {
+        name: "frontend".into(),
+        permissions: vec![permission("deny", prefix), permission("allow", "/")],
+        ..IntentionSource::default()
+    };
+    compile(Decision::Deny, vec![source])
+}
+
+fn compile(default: Decision, sources: Vec<IntentionSource>) -> Table {
+    let entry = ServiceIntentions {
+        name: "backend".into(),
+        sources,
+        ..ServiceIntentions::default()
+    };
+    let entries: EntrySet = std::iter::once(Entry::from(entry)).collect();
+    let context = Context {
+        trust_domain: trust_domain(),
+        default,
+        http: true,
+        peers: Default::default(),
+    };
+    Table::compile("backend", &entries, &context).unwrap()
 }
