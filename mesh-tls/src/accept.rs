@@ -10,8 +10,10 @@ use mesh_core::identity::PeerIdentity;
 use mesh_core::net::{HttpVersion, Io};
 use mesh_core::policy::Protocol;
 use rustls::ServerConfig;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls_pki_types::CertificateDer;
+use tokio::sync::Semaphore;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::credentials::Identity;
@@ -137,12 +139,31 @@ impl TlsAcceptor {
         remote: SocketAddr,
         local: Option<SocketAddr>,
     ) -> Result<Accepted<IO>, AcceptError> {
+        self.accept_behind(None, io, remote, local).await
+    }
+
+    /// As [`TlsAcceptor::accept`]. The costly part of the handshake, after the client has spoken, waits for the gate; a
+    /// silent client does not occupy it.
+    pub(crate) async fn accept_behind<IO: Io>(
+        &self,
+        gate: Option<&Semaphore>,
+        io: IO,
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Result<Accepted<IO>, AcceptError> {
         let bundles = self.identity.bundles().clone();
         let verifier = Arc::new(Verifier::of_client(self.profile.provider(), bundles));
         let config = self
             .config(&verifier)
             .map_err(|error| failed(remote, io::Error::other(error)))?;
-        let handshake = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(io);
+        let handshake = async {
+            let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+            let _permit = match gate {
+                Some(gate) => Some(gate.acquire().await.map_err(io::Error::other)?),
+                None => None,
+            };
+            start.into_stream(Arc::new(config)).await
+        };
         let io = match tokio::time::timeout(self.timeout, handshake).await {
             Ok(done) => done.map_err(|error| failed(remote, error))?,
             Err(_) => return Err(timed_out(remote)),

@@ -511,7 +511,7 @@ async fn a_key_in_sec1_is_read_as_consul_issues_it() {
     let ca = Ca::new();
     let signed = ca.leaf("backend");
     let pem = |label: &str, der: &[u8]| {
-        let pem = pem_of(label, der);
+        let pem = common::pem_of(label, der);
         pem.into_bytes()
     };
     let chain = pem("CERTIFICATE", &signed.chain[0]);
@@ -532,33 +532,4 @@ fn sec1_of_pkcs8(der: &[u8]) -> &[u8] {
         .position(|w| w[0] == 0x04 && w[2] == 0x30 && usize::from(w[1]) == usize::from(w[3]) + 2)
         .unwrap();
     &der[at + 2..]
-}
-
-fn pem_of(label: &str, der: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in der.chunks(3) {
-        let bits = chunk
-            .iter()
-            .chain([&0, &0])
-            .take(3)
-            .fold(0usize, |bits, byte| bits << 8 | usize::from(*byte));
-        for digit in 0..4 {
-            let c = if digit <= chunk.len() {
-                ALPHABET[bits >> (18 - 6 * digit) & 63]
-            } else {
-                b'='
-            };
-            text.push(char::from(c));
-        }
-    }
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
 }

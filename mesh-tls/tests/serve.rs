@@ -398,6 +398,26 @@ async fn connections_beyond_the_limit_wait() {
 }
 
 #[tokio::test]
+async fn silent_peers_do_not_keep_others_from_their_handshake() {
+    let ca = Ca::new();
+    let edit = Edit {
+        options: ServeOptions {
+            max_handshakes: 1,
+            ..ServeOptions::default()
+        },
+        ..Edit::default()
+    };
+    let server = Running::start(ca.identity("backend"), whoami, edit).await;
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let mut h1 = dial_h1(&ca, server.address).await;
+    let response = h1.send_request(get("/")).await.unwrap();
+    assert_eq!(text(response).await, "frontend");
+}
+
+#[tokio::test]
 async fn a_change_of_intention_acts_on_the_next_request_of_an_open_connection() {
     let ca = Ca::new();
     let allow = || intentions(Decision::Deny, &[("frontend", "allow")]);

@@ -6,8 +6,9 @@
 //!
 //! The rules:
 //!
-//! 1. The handshake has a time limit, and so has the wait for a request's head. Handshakes and connections at a time are
-//!    limited; beyond the limit nothing is accepted, so that waiting costs the peer and not this process.
+//! 1. The handshake has a time limit, and so has the wait for a request's head. Connections at a time are limited; beyond
+//!    the limit nothing is accepted, so that waiting costs the peer and not this process. Handshakes at a time are limited
+//!    too; a peer that says nothing does not count.
 //! 2. What decides about connections ([`Admit`]) is asked right after the handshake. A peer that it turns away is closed
 //!    without a byte of the application.
 //! 3. A connection is closed gracefully (`GOAWAY`, `connection: close`) when its peer's certificate expires, and when no

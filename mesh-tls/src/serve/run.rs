@@ -75,7 +75,7 @@ where
         let mut tasks = JoinSet::new();
         let mut pause = FIRST_PAUSE;
         loop {
-            let next = accept(&mut listener, &handshakes, &connections);
+            let next = accept(&mut listener, &connections);
             let accepted = tokio::select! {
                 biased;
                 () = &mut until => break,
@@ -83,10 +83,14 @@ where
                 accepted = next => accepted,
             };
             match accepted {
-                Ok((io, remote, permits)) => {
+                Ok((io, remote, permit)) => {
                     pause = FIRST_PAUSE;
-                    let server = self.clone();
-                    tasks.spawn(server.connection(io, remote, local, permits, draining.clone()));
+                    let (server, gate) = (self.clone(), Arc::clone(&handshakes));
+                    let draining = draining.clone();
+                    tasks.spawn(async move {
+                        server.connection(io, remote, local, &gate, draining).await;
+                        drop(permit);
+                    });
                 }
                 // That connection is gone; the next one may be well.
                 Err(error) if is_about_one_connection(&error) => {}
@@ -120,15 +124,10 @@ where
         io: IO,
         remote: SocketAddr,
         local: SocketAddr,
-        permits: Permits,
+        gate: &Semaphore,
         mut draining: watch::Receiver<bool>,
     ) {
-        let Permits {
-            handshake,
-            connection: _connection,
-        } = permits;
         let Some(acceptor) = self.acceptor.clone() else {
-            drop(handshake);
             let info = Arc::new(ConnectionInfo {
                 remote: Some(remote),
                 local: Some(local),
@@ -144,11 +143,10 @@ where
         let started = Instant::now();
         let accepted = tokio::select! {
             biased;
-            accepted = acceptor.accept(io, remote, Some(local)) => accepted,
+            accepted = acceptor.accept_behind(Some(gate), io, remote, Some(local)) => accepted,
             // Whoever is not through yet has lost nothing.
             _ = draining.wait_for(|drain| *drain) => return,
         };
-        drop(handshake);
         let mut accepted = match accepted {
             Ok(accepted) => accepted,
             Err(error) => return self.refused(&error),
@@ -194,32 +192,16 @@ where
     }
 }
 
-/// Held while a connection is one of the limited number.
-struct Permits {
-    handshake: OwnedSemaphorePermit,
-    connection: OwnedSemaphorePermit,
-}
-
 async fn accept<L: Listen>(
     listener: &mut L,
-    handshakes: &Arc<Semaphore>,
     connections: &Arc<Semaphore>,
-) -> io::Result<(L::Io, SocketAddr, Permits)> {
-    let closed = |_| io::Error::other("the limits are never closed");
-    let connection = Arc::clone(connections)
+) -> io::Result<(L::Io, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections)
         .acquire_owned()
         .await
-        .map_err(closed)?;
-    let handshake = Arc::clone(handshakes)
-        .acquire_owned()
-        .await
-        .map_err(closed)?;
+        .map_err(io::Error::other)?;
     let (io, remote) = listener.accept().await?;
-    let permits = Permits {
-        handshake,
-        connection,
-    };
-    Ok((io, remote, permits))
+    Ok((io, remote, permit))
 }
 
 fn is_about_one_connection(error: &io::Error) -> bool {

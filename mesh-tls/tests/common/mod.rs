@@ -355,3 +355,33 @@ fn compile(default: Decision, sources: Vec<IntentionSource>) -> Table {
     };
     Table::compile("backend", &entries, &context).unwrap()
 }
+
+/// One PEM block.
+pub fn pem_of(label: &str, der: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in der.chunks(3) {
+        let bits = chunk
+            .iter()
+            .chain([&0, &0])
+            .take(3)
+            .fold(0usize, |bits, byte| bits << 8 | usize::from(*byte));
+        for digit in 0..4 {
+            let c = if digit <= chunk.len() {
+                ALPHABET[bits >> (18 - 6 * digit) & 63]
+            } else {
+                b'='
+            };
+            text.push(char::from(c));
+        }
+    }
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
+}
