@@ -1,1 +1,6 @@
-//! mesh-split
+//! Where a request goes: route, select a leg, balance over endpoints, pooled connections, fail-over.
+
+pub mod balance;
+mod refuse;
+pub mod route;
+pub mod select;
