@@ -20,6 +20,12 @@ use super::config::PoolConfig;
 use super::pool::EndpointPool;
 use super::wait::Open;
 
+/// Streams opened before the server has said how many it allows. More would risk that it refuses them; what is beyond
+/// waits inside the connection for one round trip.
+const STREAMS_BEFORE_SETTINGS: usize = 1;
+/// Requests given to a connection before the server has said how many it allows.
+const STREAMS_ASSUMED: u32 = 100;
+
 /// What a connection carries besides its sender.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
@@ -137,19 +143,21 @@ pub(super) async fn open_http2<I: Io>(
         .timer(TokioTimer::new())
         .keep_alive_interval(config.ping_interval)
         .keep_alive_timeout(config.ping_timeout)
+        .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
         .handshake(TokioIo::new(io))
         .await?;
-    let max = move |connection: &http2::Connection<_, _, _>| {
-        u32::try_from(connection.current_max_send_streams()).unwrap_or(u32::MAX)
-    };
-    let max_streams = Arc::new(AtomicU32::new(max(&connection)));
+    let max_streams = Arc::new(AtomicU32::new(STREAMS_ASSUMED));
     let seen = Arc::clone(&max_streams);
     tokio::spawn(async move {
         let _open = open;
         let driven = std::future::poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
             if let Poll::Pending = polled {
-                seen.store(max(&connection), Ordering::Relaxed);
+                let max = connection.current_max_send_streams();
+                if max != STREAMS_BEFORE_SETTINGS {
+                    let max = u32::try_from(max).unwrap_or(u32::MAX);
+                    seen.store(max, Ordering::Relaxed);
+                }
             }
             polled
         });
