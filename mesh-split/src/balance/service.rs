@@ -75,7 +75,11 @@ impl<S> Balance<S> {
         };
         let index = picked.ok_or_else(|| unavailable(target))?;
         let endpoint = &set.endpoints[index];
-        outbound.attempt().set_endpoint(Arc::clone(endpoint));
+        let attempt = outbound.attempt();
+        if let (None, Some(fixed)) = (attempt.target(), &self.fixed) {
+            attempt.set_target(Arc::clone(fixed));
+        }
+        attempt.set_endpoint(Arc::clone(endpoint));
         Ok(Load::new(Arc::clone(endpoint), now))
     }
 

@@ -63,11 +63,8 @@ pub(super) fn rewrite_path<B>(
     let Some(compiled) = chain.compiled.routes.get(route) else {
         return Ok(());
     };
-    let rewrite = &*compiled.settings.prefix_rewrite;
-    if rewrite.is_empty() {
-        return Ok(());
-    }
-    let (Some(matched), Some(target)) = (
+    let (Some(rewrite), Some(matched), Some(target)) = (
+        compiled.settings.prefix_rewrite.as_deref(),
         compiled.matcher.matched_path(),
         request.uri().path_and_query(),
     ) else {
