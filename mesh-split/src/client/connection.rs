@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -152,7 +151,7 @@ pub(super) async fn open_http2<I: Io>(
         let _open = open;
         let driven = std::future::poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
-            if let Poll::Pending = polled {
+            if polled.is_pending() {
                 let max = connection.current_max_send_streams();
                 if max != STREAMS_BEFORE_SETTINGS {
                     let max = u32::try_from(max).unwrap_or(u32::MAX);

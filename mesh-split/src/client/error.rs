@@ -50,7 +50,7 @@ fn kind_of_http2(error: &h2::Error) -> ErrorKind {
     }
 }
 
-fn cause<'a, T: StdError + 'static>(error: &'a hyper::Error) -> Option<&'a T> {
+fn cause<T: StdError + 'static>(error: &hyper::Error) -> Option<&T> {
     let mut next = error.source();
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -127,10 +127,8 @@ impl EndpointPool {
         target: Option<&Target>,
         reuse: bool,
     ) -> Result<Lease, Error> {
-        if reuse {
-            if let Some(lease) = self.pooled(Instant::now()) {
-                return Ok(lease);
-            }
+        if reuse && let Some(lease) = self.pooled(Instant::now()) {
+            return Ok(lease);
         }
         let need = Need::of(target);
         if need.limits.max_connections == 0 {

@@ -99,7 +99,7 @@ fn complete<B>(
         let authority = Authority::try_from(host.as_bytes()).map_err(|_| no_authority())?;
         parts.authority = Some(authority);
     }
-    parts.scheme.get_or_insert_with(|| match endpoint.expected {
+    parts.scheme.get_or_insert(match endpoint.expected {
         Some(_) => Scheme::HTTPS,
         None => Scheme::HTTP,
     });

@@ -84,10 +84,10 @@ impl Open {
         pool: &Arc<AtomicU32>,
         waiting: &Arc<Waiting>,
     ) -> Option<Self> {
-        if let Some(target) = target {
-            if !add_within(&target.connections, limits.max_connections) {
-                return None;
-            }
+        if let Some(target) = target
+            && !add_within(&target.connections, limits.max_connections)
+        {
+            return None;
         }
         pool.fetch_add(1, Ordering::Relaxed);
         Some(Self {

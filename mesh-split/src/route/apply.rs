@@ -3,7 +3,7 @@
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use mesh_core::chain::rewrite;
+use mesh_core::chain::{CompiledRoute, rewrite};
 use mesh_core::context::Outbound;
 use mesh_core::error::{Error, ErrorKind};
 use mesh_core::snapshot::Chain;
@@ -33,22 +33,24 @@ pub(crate) fn edit_request(outbound: &Outbound, headers: &mut HeaderMap) {
     if let Some(leg) = outbound.leg() {
         leg.request_headers.apply(headers);
     }
-    if let (Some(chain), Some(route)) = (outbound.chain(), outbound.route()) {
-        if let Some(compiled) = chain.compiled.routes.get(route.index) {
-            compiled.request_headers.apply(headers);
-        }
+    if let Some(route) = compiled_route(outbound) {
+        route.request_headers.apply(headers);
     }
 }
 
+/// The response's edits, in the same order.
 pub(super) fn edit_response(outbound: &Outbound, headers: &mut HeaderMap) {
     if let Some(leg) = outbound.leg() {
         leg.response_headers.apply(headers);
     }
-    if let (Some(chain), Some(route)) = (outbound.chain(), outbound.route()) {
-        if let Some(compiled) = chain.compiled.routes.get(route.index) {
-            compiled.response_headers.apply(headers);
-        }
+    if let Some(route) = compiled_route(outbound) {
+        route.response_headers.apply(headers);
     }
+}
+
+fn compiled_route(outbound: &Outbound) -> Option<&CompiledRoute> {
+    let index = outbound.route()?.index;
+    outbound.chain()?.compiled.routes.get(index)
 }
 
 /// Applies the route's `PrefixRewrite`, if it has one.
