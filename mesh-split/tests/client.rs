@@ -509,3 +509,27 @@ async fn statuses_and_heads_without_a_body_keep_the_connection() {
     }
     assert_eq!(server.connections.load(SeqCst), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_on_many_threads_share_what_is_pooled() {
+    for version in [Version::Http1, Version::Http2] {
+        let server = Server::start(version).await;
+        let client = client(&server);
+        let workers = (0..8).map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    let response = send(&client, get("/hello")).await.unwrap();
+                    assert_eq!(text(response).await, "backend /hello");
+                }
+            })
+        });
+        for worker in join_all(workers).await {
+            worker.unwrap();
+        }
+        let most = if version == Version::Http1 { 16 } else { 1 };
+        let connections = server.connections.load(SeqCst);
+        assert!(connections <= most, "{version:?}: {connections}");
+        until(|| client.pools().stats()[0].idle == connections).await;
+    }
+}
