@@ -42,6 +42,17 @@ impl<B: Body> Body for ResponseBody<B> {
         let mut this = self.project();
         let frame = ready!(this.inner.as_mut().poll_frame(cx));
         let more = matches!(&frame, Some(Ok(_))) && !this.inner.is_end_stream();
+        if let Some(load) = this.load {
+            match &frame {
+                Some(Ok(frame)) => {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        load.trailed(trailers);
+                    }
+                }
+                Some(Err(_)) => load.broken(),
+                None => {}
+            }
+        }
         if !more {
             this.load.take();
         }

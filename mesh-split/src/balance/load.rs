@@ -46,6 +46,18 @@ impl Load {
         }
     }
 
+    /// The response ended with these trailers.
+    pub(super) fn trailed(&mut self, trailers: &HeaderMap) {
+        if grpc_failed(trailers) {
+            self.judge(true);
+        }
+    }
+
+    /// The response broke off.
+    pub(super) fn broken(&mut self) {
+        self.judge(true);
+    }
+
     fn judge(&mut self, failed: bool) {
         self.judged = true;
         self.observe(|old, observed| {

@@ -88,7 +88,7 @@ impl Http2 {
     pub(super) fn reserve(&self) -> bool {
         let max = self.max_streams.load(Ordering::Relaxed);
         self.streams
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
                 (now < max).then(|| now + 1)
             })
             .is_ok()
@@ -107,7 +107,7 @@ impl Http2 {
         let since = self.epoch.elapsed().as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX);
         self.idle_since.store(since, Ordering::Relaxed);
-        self.streams.fetch_sub(1, Ordering::AcqRel);
+        self.streams.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -276,7 +276,7 @@ impl Drop for Lease {
         // An HTTP/1.1 connection that is still here is closed with its sender.
         if let Leased::Http2(connection) = &self.connection {
             connection.release();
-            self.pool.stream_ended();
+            self.pool.wake_one();
         }
     }
 }

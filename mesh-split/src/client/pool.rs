@@ -309,9 +309,8 @@ impl EndpointPool {
         if !connection.is_usable(now, generation) {
             return;
         }
-        let wanted_here = self.waiting_here.load(Ordering::Acquire) > 0;
         let pending = |owner: &Arc<TargetState>| owner.pending.load(Ordering::Relaxed) > 0;
-        if !wanted_here
+        if !self.is_waited_for()
             && self.waiting.is_anybody()
             && connection.facts.owner.as_ref().is_some_and(pending)
         {
@@ -323,15 +322,18 @@ impl EndpointPool {
         }
         // Beyond the capacity it is closed.
         let _ = self.http1.put(connection);
-        if wanted_here {
+        self.wake_one();
+    }
+
+    /// Wakes a request that waits at the connection limit, after something was made free for it.
+    pub(super) fn wake_one(&self) {
+        if self.is_waited_for() {
             self.freed.notify_one();
         }
     }
 
-    pub(super) fn stream_ended(&self) {
-        if self.waiting_here.load(Ordering::Acquire) > 0 {
-            self.freed.notify_one();
-        }
+    fn is_waited_for(&self) -> bool {
+        self.waiting_here.load(Ordering::SeqCst) > 0
     }
 
     /// Closes one idle connection that counts in the target's limit.

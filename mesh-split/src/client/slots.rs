@@ -35,14 +35,14 @@ impl<T> Page<T> {
             return Err(value);
         };
         self.slots[index].store(Some(value));
-        self.full.fetch_or(1 << index, Ordering::Release);
+        self.full.fetch_or(1 << index, Ordering::SeqCst);
         Ok(())
     }
 }
 
 /// Clears the lowest bit that is set and tells which one it was.
 fn claim(bits: &AtomicU64) -> Option<usize> {
-    let mut seen = bits.load(Ordering::Relaxed);
+    let mut seen = bits.load(Ordering::SeqCst);
     while seen != 0 {
         let index = seen.trailing_zeros();
         match bits.compare_exchange_weak(
@@ -59,6 +59,9 @@ fn claim(bits: &AtomicU64) -> Option<usize> {
 }
 
 /// Idle values. Each is handed out to one taker.
+///
+/// Putting and looking are sequentially consistent, so that of somebody who puts and then looks for waiters, and somebody
+/// who waits and then looks for values, one sees the other.
 pub(super) struct Slots<T> {
     pages: Box<[Page<T>]>,
 }

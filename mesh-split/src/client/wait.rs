@@ -19,7 +19,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn is_anybody(&self) -> bool {
-        self.count.load(Ordering::Acquire) > 0
+        self.count.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Counted<'a>(&'a AtomicU32);
 
 impl<'a> Counted<'a> {
     pub(super) fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
+        count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }
@@ -42,7 +42,7 @@ impl Drop for Counted<'_> {
 /// Adds one unless that would exceed `limit`.
 fn add_within(count: &AtomicU32, limit: u32) -> bool {
     count
-        .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| {
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
             (now < limit).then(|| now + 1)
         })
         .is_ok()
@@ -106,7 +106,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.pool.fetch_sub(1, Ordering::Relaxed);
         if let Some(target) = &self.target {
-            target.connections.fetch_sub(1, Ordering::AcqRel);
+            target.connections.fetch_sub(1, Ordering::SeqCst);
         }
         if self.waiting.is_anybody() {
             self.waiting.closed.notify_waiters();

@@ -87,3 +87,77 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+
+    use http::HeaderValue;
+    use mesh_core::policy::RetryPolicy;
+    use mesh_core::snapshot::TargetPolicy;
+    use mesh_core::testing::fixtures;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    type Seen = (Option<HeaderValue>, String);
+
+    fn chain(redraw_leg: bool) -> Arc<Chain> {
+        let leg = |name: &'static str| {
+            let target = fixtures::target(name, TargetPolicy::default(), vec![]);
+            let mut leg = fixtures::leg(5_000, target);
+            let edit = ("x-leg".parse().unwrap(), HeaderValue::from_static(name));
+            leg.request_headers.set.push(edit);
+            leg
+        };
+        let mut route = fixtures::route(vec![leg("v1"), leg("v2")]);
+        route.retry = Some(RetryPolicy {
+            redraw_leg,
+            ..RetryPolicy::default()
+        });
+        fixtures::chain(fixtures::compiled("backend"), vec![route])
+    }
+
+    fn see(request: Request<()>) -> Ready<Result<Response<Seen>, Infallible>> {
+        let outbound = request.extensions().get::<Outbound>().unwrap();
+        let target = outbound.attempt().target().unwrap().id().to_string();
+        let leg = request.headers().get("x-leg").cloned();
+        ready(Ok(Response::new((leg, target))))
+    }
+
+    async fn attempt(outbound: Outbound) -> Seen {
+        let select = Select::new(service_fn(see), None);
+        let mut request = Request::new(());
+        request.extensions_mut().insert(outbound);
+        select.oneshot(request).await.unwrap().into_body()
+    }
+
+    #[tokio::test]
+    async fn a_further_attempt_stays_on_its_leg_and_is_not_edited_again() {
+        let (_, outbound) = fixtures::routed(&chain(false));
+        outbound.set_leg(1);
+        for _ in 0..5 {
+            let (edited, target) = attempt(outbound.next_attempt()).await;
+            assert_eq!((edited, &*target), (None, "v2"));
+        }
+    }
+
+    #[tokio::test]
+    async fn where_it_may_a_further_attempt_draws_a_leg_and_has_its_headers() {
+        let (_, outbound) = fixtures::routed(&chain(true));
+        outbound.set_leg(1);
+        let (edited, target) = attempt(outbound.clone()).await;
+        assert_eq!(
+            (edited.unwrap(), &*target),
+            (HeaderValue::from_static("v2"), "v2")
+        );
+        let mut first = 0;
+        for _ in 0..10 {
+            let (edited, target) = attempt(outbound.next_attempt()).await;
+            assert_eq!(edited.unwrap(), *target);
+            first += u32::from(target == "v1");
+        }
+        assert_eq!(first, 5);
+    }
+}
