@@ -14,6 +14,8 @@ pub const ENVOY_EXPECTED_TIMEOUT_MS: HeaderName =
     HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
 /// Number of the attempt, from 1.
 pub const ENVOY_ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
+/// Marks a failure whose retries were made, or withheld by the budget, further down.
+pub const RETRIES_SPENT: HeaderName = HeaderName::from_static("x-mesh-retries-spent");
 /// Marks an answer of a rate limiter.
 pub const ENVOY_RATELIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 /// Marks an answer of a limit on load.

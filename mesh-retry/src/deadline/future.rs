@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::Response;
+use http::{HeaderValue, Response};
 use http_body::Body;
 use mesh_core::context::{Inbound, Scoped};
 use mesh_core::error::ErrorKind;
@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::ResponseBody;
 use super::cancel::Guard;
-use crate::depth;
 use crate::refusal::refuse;
+use crate::{depth, header};
 
 /// Why the deadline layer answered itself. Lies in the extensions of that response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +82,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(too_late(*this.grpc, true)));
         };
-        if let Poll::Ready(result) = inner.poll(cx) {
+        if let Poll::Ready(mut result) = inner.as_mut().poll(cx) {
+            if let (Ok(response), true) = (&mut result, inner.has_spent()) {
+                mark_spent(response);
+            }
             this.inner.set(None);
             let mut running = this.running.take().expect("there while the handler runs");
             return Poll::Ready(match result {
@@ -126,6 +129,17 @@ pub(super) fn poll_deadline(
     match timer.as_pin_mut() {
         Some(timer) => timer.poll(cx),
         None => Poll::Pending,
+    }
+}
+
+/// A failure that was retried further down is not worth retrying further up.
+fn mark_spent<B>(response: &mut Response<B>) {
+    let failed = response.status().is_server_error()
+        || header::grpc_status(response.headers()).is_some_and(|status| status != 0);
+    if failed {
+        response
+            .headers_mut()
+            .insert(header::RETRIES_SPENT, HeaderValue::from_static("true"));
     }
 }
 

@@ -68,10 +68,10 @@ where
         let cancellation = Cancellation::default();
         request.extensions_mut().insert(cancellation.clone());
         let guard = Guard::new(cancellation);
-        let attempt = depth::of(request.headers());
+        let mut serving = depth::Serving::of(request.headers());
         // The handler may call others as soon as it is called, so the call itself is in scope too.
-        let inner = depth::enter(attempt, || in_scope(&inbound, || self.inner.call(request)));
-        let inner = depth::Within::new(inbound.clone().scope(inner), attempt);
+        let inner = serving.enter(|| in_scope(&inbound, || self.inner.call(request)));
+        let inner = depth::Within::new(inbound.clone().scope(inner), serving);
         ResponseFuture::running(inner, inbound, deadline, guard, grpc)
     }
 }

@@ -213,6 +213,9 @@ fn finish<ResB>(
     retries: u32,
     stop: Stop,
 ) -> Result<Response<ResB>, Error> {
+    if matches!(stop, Stop::Exhausted | Stop::Budget | Stop::Pushback) {
+        depth::spent();
+    }
     if let (Ok(response), true) = (&mut result, retries > 0 || stop != Stop::Answered) {
         response.extensions_mut().insert(Attempts { retries, stop });
     }

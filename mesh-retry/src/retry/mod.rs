@@ -10,8 +10,9 @@
 //! 4. Retries spend a [`Budget`] that all requests to a destination share: at most a share of the requests plus a
 //!    reserve in any window, so that an outage is not multiplied. It takes the place of Envoy's limit of three
 //!    concurrent retries. When it is spent the last result is passed on. Only requests that may be retried count.
-//! 5. While a request is served that is a retry itself (`x-envoy-attempt-count` above 1, read by the
-//!    [`deadline`](crate::deadline) layer), its calls are not retried: retries of several hops would multiply.
+//! 5. Retries of several hops do not multiply, where each hop's server has a [`deadline`](crate::deadline) layer:
+//!    while a request is served that is a retry itself (`x-envoy-attempt-count` above 1) its calls are not retried,
+//!    and a failure whose retries were spent further down says so (`x-mesh-retries-spent`) and is passed on.
 //! 6. The request's body is kept while the first attempt streams it, up to `body_limit_bytes`; above, it is sent
 //!    once. A response is judged by its head; one whose body has begun is never retried.
 //! 7. Each further attempt asks the inner service for readiness anew and passes the last result on if it is not.

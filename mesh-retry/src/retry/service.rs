@@ -15,7 +15,7 @@ use super::layer::Own;
 use super::rules::Rules;
 use super::verdict::is_active;
 use super::{ReplayBody, ResponseFuture};
-use crate::header;
+use crate::{depth, header};
 
 /// Repeats attempts that failed; see the [module](super).
 #[derive(Clone, Debug)]
@@ -61,7 +61,10 @@ where
         }
         let outbound = Outbound::of(request.extensions_mut());
         let rules = rules.with_outbound(outbound);
-        rules.deposit(Instant::now());
+        // What will not be retried here does not add to what may be.
+        if !depth::is_retry() {
+            rules.deposit(Instant::now());
+        }
         request
             .headers_mut()
             .insert(header::ENVOY_ATTEMPT_COUNT, HeaderValue::from_static("1"));

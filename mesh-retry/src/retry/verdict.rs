@@ -44,7 +44,7 @@ pub enum Advice {
     None,
     /// After exactly this time (`grpc-retry-pushback-ms`, `Retry-After`).
     After(Duration),
-    /// Not at all (a negative or unreadable `grpc-retry-pushback-ms`).
+    /// Not at all (a negative or unreadable `grpc-retry-pushback-ms`, or `x-mesh-retries-spent`).
     Never,
 }
 
@@ -61,6 +61,7 @@ impl Outcome {
             grpc: header::grpc_status(headers),
             ratelimited: headers.contains_key(header::ENVOY_RATELIMITED),
             advice: match pushback {
+                _ if headers.contains_key(header::RETRIES_SPENT) => Advice::Never,
                 Some(Pushback::Stop) => Advice::Never,
                 Some(Pushback::After(wait)) => Advice::After(wait),
                 None => after().map_or(Advice::None, Advice::After),
