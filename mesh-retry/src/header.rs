@@ -120,7 +120,7 @@ pub fn grpc_pushback(value: &[u8]) -> Pushback {
 }
 
 /// Decimal digits only; saturates.
-fn number(digits: &[u8]) -> Option<u64> {
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

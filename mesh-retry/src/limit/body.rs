@@ -56,10 +56,10 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         match self.project().kind.project() {
             KindProj::Admitted { mut inner, permit } => {
                 let polled = inner.as_mut().poll_frame(cx);
-                if let Poll::Ready(frame) = &polled {
-                    if !matches!(frame, Some(Ok(_))) || inner.is_end_stream() {
-                        *permit = None;
-                    }
+                if let Poll::Ready(frame) = &polled
+                    && (!matches!(frame, Some(Ok(_))) || inner.is_end_stream())
+                {
+                    *permit = None;
                 }
                 polled
             }

@@ -286,10 +286,10 @@ impl<B: Body<Data = Bytes>> Body for ReplayBody<B> {
 #[pinned_drop]
 impl<B> PinnedDrop for ReplayBody<B> {
     fn drop(self: Pin<&mut Self>) {
-        if let KindProj::Kept(sending) = self.project().kind.project() {
-            if let (Some(tape), Some(back)) = (sending.tape.take(), sending.back.take()) {
-                let _ = back.send(Some(tape));
-            }
+        if let KindProj::Kept(sending) = self.project().kind.project()
+            && let (Some(tape), Some(back)) = (sending.tape.take(), sending.back.take())
+        {
+            let _ = back.send(Some(tape));
         }
     }
 }

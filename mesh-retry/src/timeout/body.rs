@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use mesh_core::error::{BoxError, Error};
 use pin_project::{pin_project, pinned_drop};
@@ -18,11 +19,17 @@ pub struct RequestBody<B> {
     #[pin]
     inner: B,
     upload: Option<Arc<Upload>>,
+    /// Bytes to come, where the head says how many.
+    left: Option<u64>,
 }
 
 impl<B> RequestBody<B> {
-    pub(super) fn new(inner: B, upload: Option<Arc<Upload>>) -> Self {
-        Self { inner, upload }
+    pub(super) fn new(inner: B, upload: Option<Arc<Upload>>, length: Option<u64>) -> Self {
+        Self {
+            inner,
+            upload,
+            left: length,
+        }
     }
 }
 
@@ -38,7 +45,14 @@ impl<B: Body> Body for RequestBody<B> {
         let polled = this.inner.as_mut().poll_frame(cx);
         if let (Poll::Ready(frame), Some(upload)) = (&polled, &this.upload) {
             upload.move_on();
-            if !matches!(frame, Some(Ok(_))) || this.inner.is_end_stream() {
+            // A sender that knows the length does not ask for more than that.
+            let data = match frame {
+                Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.remaining() as u64),
+                _ => 0,
+            };
+            *this.left = this.left.map(|left| left.saturating_sub(data));
+            let full = *this.left == Some(0) || this.inner.size_hint().exact() == Some(0);
+            if full || !matches!(frame, Some(Ok(_))) || this.inner.is_end_stream() {
                 upload.end();
                 *this.upload = None;
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body::Body;
 use mesh_core::context::{Inbound, Outbound};
@@ -55,7 +56,11 @@ where
         let policy = outbound.route().map_or(self.policy, |route| route.timeout);
         let clock = start(&request, &outbound, &policy);
         let upload = clock.upload.clone();
-        let request = request.map(|body| RequestBody::new(body, upload));
+        let length = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| header::number(value.as_bytes()));
+        let request = request.map(|body| RequestBody::new(body, upload, length));
         ResponseFuture::new(self.inner.call(request), clock, outbound)
     }
 }

@@ -9,6 +9,7 @@ use mesh_core::context::{AttemptOutcome, Inbound, Outbound};
 use mesh_core::error::{Error, ErrorKind};
 use mesh_core::policy::TimeoutPolicy;
 use mesh_retry::TimeoutLayer;
+use mesh_retry::timeout::RequestBody;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -85,6 +86,27 @@ async fn a_slow_upload_does_not_count() {
     assert_eq!(error.kind(), ErrorKind::RequestTimeout);
     assert_eq!(start.elapsed(), ms(5 * 95 + 100));
     assert_eq!(outbound.deadline(), Some(start + ms(5 * 95 + 100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_stops_at_the_stated_length_has_sent_all() {
+    let (feed, body) = channel();
+    let mut request = get().map(|_| Body::new(body));
+    request
+        .headers_mut()
+        .insert("content-length", "4".parse().unwrap());
+    let service = TimeoutLayer::new(limits(100, 10_000)).layer(service_fn(
+        |request: Request<RequestBody<Body>>| async {
+            let mut body = request.into_body();
+            body.frame().await.unwrap().unwrap();
+            std::future::pending::<Result<Response<Body>, Infallible>>().await
+        },
+    ));
+    feed.send(data("more")).unwrap();
+    let start = Instant::now();
+    let error = service.oneshot(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RequestTimeout);
+    assert_eq!(start.elapsed(), ms(100));
 }
 
 #[tokio::test(start_paused = true)]
