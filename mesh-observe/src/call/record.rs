@@ -1,0 +1,140 @@
+//! [`CallRecord`]: what is known of a call until it ends.
+
+use mesh_core::context::{Attempt, AttemptOutcome, Outbound};
+use opentelemetry::trace::Span as _;
+use opentelemetry_sdk::trace::Span;
+use tokio::time::Instant;
+
+use crate::head::{End, Head};
+use crate::metrics::Outcome;
+use crate::observers::Observers;
+use crate::trace::{Tracing, spans};
+
+/// Label of what is not known.
+const NONE: &str = "none";
+
+/// Completes the metrics and the span of a call exactly once; dropped without an end, the call was given up.
+#[derive(Debug)]
+pub(crate) struct CallRecord {
+    observers: Observers,
+    outbound: Outbound,
+    span: Option<Span>,
+    head: Option<Head>,
+    ended: bool,
+}
+
+impl CallRecord {
+    pub(super) fn new(observers: Observers, outbound: Outbound, span: Option<Span>) -> Self {
+        Self {
+            observers,
+            outbound,
+            span,
+            head: None,
+            ended: false,
+        }
+    }
+
+    pub(super) fn headed(&mut self, head: Head) {
+        self.head = Some(head);
+    }
+
+    pub(crate) fn body_ended(&mut self, end: End) {
+        if let Some(head) = self.head {
+            self.end(head.ended(end));
+        }
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let now = Instant::now();
+        if let Some(metrics) = self.observers.metrics() {
+            let last = self.outbound.attempts().last();
+            let target = last.and_then(Attempt::target).map(|target| &**target.id());
+            let chain = self.outbound.chain();
+            metrics
+                .client(
+                    chain.map_or(NONE, |chain| &chain.service),
+                    self.outbound.route().map_or(NONE, |route| &route.name),
+                    target.unwrap_or(NONE),
+                )
+                .record(
+                    outcome,
+                    now.saturating_duration_since(self.outbound.started()),
+                    self.outbound.attempts().skip(1).count() as u64,
+                );
+        }
+        if let (Some(span), Some(tracing)) = (self.span.take(), self.observers.tracing()) {
+            end_span(span, tracing, &self.outbound, outcome, now);
+        }
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        let outcome = match self.head {
+            _ if std::thread::panicking() => Outcome::Panicked,
+            Some(head) => head.ended(End::Dropped),
+            None => Outcome::Dropped,
+        };
+        self.end(outcome);
+    }
+}
+
+fn end_span(
+    mut span: Span,
+    tracing: &Tracing,
+    outbound: &Outbound,
+    outcome: Outcome,
+    now: Instant,
+) {
+    let service = outbound.chain().map_or("", |chain| &chain.service);
+    let address = |attempt: &Attempt| attempt.endpoint().map(|endpoint| endpoint.address.clone());
+    let last = outbound.attempts().filter_map(address).last();
+    span.set_attributes(spans::peer(service, last.as_ref()));
+    if let Some(target) = outbound.attempts().filter_map(Attempt::target).last() {
+        span.set_attribute(spans::target(target.id()));
+    }
+    if outbound.attempts().nth(1).is_some() {
+        record_first(&span, tracing, outbound, service);
+    }
+    let (attributes, status) = spans::ending(outcome);
+    span.set_attributes(attributes);
+    if let Some(status) = status {
+        span.set_status(status);
+    }
+    span.end_with_timestamp(tracing.date(now));
+}
+
+/// The first attempt's own span: known to be wanted only once there is a second.
+fn record_first(span: &Span, tracing: &Tracing, outbound: &Outbound, service: &str) {
+    let Some(first) = outbound.attempts().next() else {
+        return;
+    };
+    let Some(ending) = first.outcome() else {
+        return;
+    };
+    let (outcome, after) = match ending {
+        AttemptOutcome::Response {
+            status,
+            grpc,
+            after,
+        } => (
+            grpc.filter(|code| *code != 0)
+                .map_or(Outcome::Status(status), Outcome::Grpc),
+            after,
+        ),
+        AttemptOutcome::Failed { kind, after } => (Outcome::Failed(kind), after),
+    };
+    let times = (first.started, first.started + after);
+    tracing.record_attempt(span.span_context(), "attempt 0", times, |span| {
+        let address = first.endpoint().map(|endpoint| &endpoint.address);
+        span.set_attributes(spans::peer(service, address));
+        let (attributes, status) = spans::ending(outcome);
+        span.set_attributes(attributes);
+        if let Some(status) = status {
+            span.set_status(status);
+        }
+    });
+}
