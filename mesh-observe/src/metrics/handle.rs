@@ -186,6 +186,13 @@ impl Metrics {
             .unwrap_or_default()
     }
 
+    /// The same in OpenMetrics' text format, version 1.0.
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn render_openmetrics(&self) -> String {
+        super::prometheus::openmetrics(&self.render())
+    }
+
     /// The handles for requests to `destination` by `route` to `target`. Lock-free once the three are known.
     #[must_use]
     pub fn client(&self, destination: &str, route: &str, target: &str) -> Arc<ClientRequests> {

@@ -52,6 +52,46 @@ impl Exposition {
     }
 }
 
+/// Turns Prometheus' text format into OpenMetrics': families of counters are named without their suffix, bounds are
+/// floating-point numbers, nothing is empty, and the end is marked.
+pub(super) fn openmetrics(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        match line
+            .strip_prefix("# ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            Some((keyword, rest)) => {
+                let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                let name = name.strip_suffix("_total").unwrap_or(name);
+                out.extend(["# ", keyword, " ", name, " ", rest, "\n"]);
+            }
+            None => {
+                push_sample(&mut out, line);
+                out.push('\n');
+            }
+        }
+    }
+    out.push_str("# EOF\n");
+    out
+}
+
+fn push_sample(out: &mut String, line: &str) {
+    let is_bucket = line
+        .split_once('{')
+        .is_some_and(|(name, _)| name.ends_with("_bucket"));
+    let bound = line.rsplit_once("le=\"").filter(|_| is_bucket);
+    let whole = bound.and_then(|(before, rest)| {
+        let (bound, after) = rest.split_once('"')?;
+        let is_whole = bound.bytes().all(|digit| digit.is_ascii_digit());
+        is_whole.then_some((before, bound, after))
+    });
+    match whole {
+        Some((before, bound, after)) => out.extend([before, "le=\"", bound, ".0\"", after]),
+        None => out.push_str(line),
+    }
+}
+
 impl Drop for Exposition {
     fn drop(&mut self) {
         if let Some(upkeep) = &self.upkeep {
