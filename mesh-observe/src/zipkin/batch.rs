@@ -93,7 +93,10 @@ impl Gate {
         if self.shared.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.shared.batches.shutdown_with_timeout(timeout)
+        // The processor's own shutdown does not tell whether its last batch was sent.
+        let sent = self.shared.batches.force_flush();
+        self.shared.batches.shutdown_with_timeout(timeout)?;
+        sent
     }
 
     fn lost(&self) {

@@ -14,7 +14,7 @@ use super::config::{ZipkinConfig, ZipkinConfigError};
 use crate::metrics::Metrics;
 use crate::trace::MeshIds;
 
-/// How long the last spans may take to be sent.
+/// How long the thread may take to end once its spans were sent or given up.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Sends spans to a Zipkin collector. A clone is the same exporter.
@@ -77,7 +77,7 @@ impl Exporter {
     ///
     /// # Errors
     ///
-    /// The last batch could not be sent, or not within five seconds.
+    /// The last batch could not be sent, or not within ten seconds.
     pub async fn shutdown(&self) -> Result<(), ExportError> {
         let gate = self.gate.clone();
         aside(move || gate.close_blocking(LAST_WORDS)).await
