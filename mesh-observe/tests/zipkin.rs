@@ -242,7 +242,8 @@ async fn a_collector_that_is_down_costs_spans_and_no_request() {
         assert_eq!(response.status(), 200);
         response.into_body().collect().await.unwrap();
     }
-    exporter.shutdown().await.unwrap_err();
+    // Whether the last flush found anything to send depends on the batch thread's pace.
+    let _ = exporter.shutdown().await;
     let samples = parse(&metrics.render());
     assert_eq!(
         total(&samples, "mesh_trace_spans_dropped_total", &[]),

@@ -241,7 +241,7 @@ impl Metrics {
     }
 
     /// Counts a verdict of this service's intentions on a request or connection from `source`. `rule` names what
-    /// decided: an intention's source, or `default`.
+    /// decided: the source that an intention is written for, or `default`.
     pub fn verdict(&self, source: &str, allowed: bool, rule: &str) {
         let decision = if allowed { "allow" } else { "deny" };
         let registrar = &self.inner.registrar;

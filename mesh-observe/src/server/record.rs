@@ -2,6 +2,7 @@
 
 use mesh_core::context::Inbound;
 use mesh_core::identity::PeerIdentity;
+use mesh_core::intention::Verdict;
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
@@ -56,7 +57,7 @@ impl ServerRecord {
             metrics.server(source).record(outcome, duration);
             metrics.request_ended();
             if let Some(verdict) = self.inbound.verdict() {
-                metrics.verdict(source, verdict.allowed, "");
+                metrics.verdict(source, verdict.is_allowed(), rule(verdict));
             }
         }
         if let (Some(context), Some(tracing)) = (self.span.take(), self.observers.tracing()) {
@@ -95,4 +96,9 @@ fn source(peer: Option<&PeerIdentity>) -> &str {
             .service_name()
             .unwrap_or_else(|| peer.consul_id().kind()),
     }
+}
+
+/// Label of what decided: the source that the deciding rule is written for, or the default policy.
+fn rule(verdict: &Verdict) -> &str {
+    verdict.rule().map_or("default", |rule| &rule.source)
 }
