@@ -77,10 +77,8 @@ impl<B: Body> Body for ResponseBody<B> {
                 None => this.inner.is_end_stream().then_some(End::Done),
             },
         };
-        if let Some(end) = end {
-            if let Some(record) = this.record.take() {
-                record.end(end);
-            }
+        if let Some((end, record)) = end.and_then(|end| Some((end, this.record.take()?))) {
+            record.end(end);
         }
         Poll::Ready(frame)
     }

@@ -215,7 +215,7 @@ fn a_single_b3_header_is_read_as_its_specification_says() {
         "2",
         "-",
         "true",
-        &format!("{TRACE}"),
+        TRACE,
         &format!("{TRACE}-{SPAN}-"),
         &format!("{TRACE}-{SPAN}-x"),
         &format!("{TRACE}-{SPAN}-1-"),

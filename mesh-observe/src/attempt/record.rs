@@ -17,7 +17,7 @@ const NONE: &str = "none";
 pub(super) struct AttemptRecord {
     observers: Observers,
     outbound: Outbound,
-    span: Option<Span>,
+    span: Option<Box<Span>>,
     ended: bool,
 }
 
@@ -26,7 +26,7 @@ impl AttemptRecord {
         Self {
             observers,
             outbound,
-            span,
+            span: span.map(Box::new),
             ended: false,
         }
     }

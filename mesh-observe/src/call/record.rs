@@ -18,7 +18,8 @@ const NONE: &str = "none";
 pub(crate) struct CallRecord {
     observers: Observers,
     outbound: Outbound,
-    span: Option<Span>,
+    // Boxed, because most requests have none and every response body carries this.
+    span: Option<Box<Span>>,
     head: Option<Head>,
     ended: bool,
 }
@@ -28,7 +29,7 @@ impl CallRecord {
         Self {
             observers,
             outbound,
-            span,
+            span: span.map(Box::new),
             head: None,
             ended: false,
         }
@@ -65,8 +66,8 @@ impl CallRecord {
                     self.outbound.attempts().skip(1).count() as u64,
                 );
         }
-        if let (Some(span), Some(tracing)) = (self.span.take(), self.observers.tracing()) {
-            end_span(span, tracing, &self.outbound, outcome, now);
+        if let (Some(mut span), Some(tracing)) = (self.span.take(), self.observers.tracing()) {
+            end_span(&mut span, tracing, &self.outbound, outcome, now);
         }
     }
 }
@@ -83,7 +84,7 @@ impl Drop for CallRecord {
 }
 
 fn end_span(
-    mut span: Span,
+    span: &mut Span,
     tracing: &Tracing,
     outbound: &Outbound,
     outcome: Outcome,
@@ -97,7 +98,7 @@ fn end_span(
         span.set_attribute(spans::target(target.id()));
     }
     if outbound.attempts().nth(1).is_some() {
-        record_first(&span, tracing, outbound, service);
+        record_first(span, tracing, outbound, service);
     }
     let (attributes, status) = spans::ending(outcome);
     span.set_attributes(attributes);

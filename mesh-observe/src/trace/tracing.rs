@@ -432,13 +432,14 @@ fn join(
 /// The position that a call continues from: headers that the application set, the innermost span of the running task,
 /// the request that the task serves.
 fn parent_of_call(headers: &HeaderMap, scope: Option<&RequestTrace>) -> Option<Parent> {
-    if let Some(context) = propagation::extract(headers).context {
-        if scope.is_none_or(|scope| !scope.brought(&context)) {
-            return Some(Parent {
-                context,
-                state: propagation::extract_state(headers),
-            });
-        }
+    let own = propagation::extract(headers)
+        .context
+        .filter(|context| scope.is_none_or(|scope| !scope.brought(context)));
+    if let Some(context) = own {
+        return Some(Parent {
+            context,
+            state: propagation::extract_state(headers),
+        });
     }
     let active = Context::map_current(|current| {
         let span = current.span();

@@ -136,11 +136,10 @@ pub fn parse(text: &str) -> Vec<Sample> {
 }
 
 fn family<'a>(name: &'a str, kinds: &BTreeMap<String, String>) -> &'a str {
+    let is_histogram = |base: &&str| kinds.get(*base).is_some_and(|kind| kind == "histogram");
     for suffix in ["_bucket", "_sum", "_count"] {
-        if let Some(base) = name.strip_suffix(suffix) {
-            if kinds.get(base).is_some_and(|kind| kind == "histogram") {
-                return base;
-            }
+        if let Some(base) = name.strip_suffix(suffix).filter(is_histogram) {
+            return base;
         }
     }
     name
