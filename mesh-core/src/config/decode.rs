@@ -432,7 +432,8 @@ impl Decode for Map<String, Json> {
     }
 }
 
-fn free(value: &Value<'_>) -> Json {
+/// The value as plain JSON, without places.
+pub(crate) fn free(value: &Value<'_>) -> Json {
     match &value.data {
         Data::Null => Json::Null,
         Data::Bool(flag) => (*flag).into(),

@@ -113,12 +113,14 @@ impl Rules for IngressGateway {
         to.within("TLS", |to| {
             self.tls.check(to);
             if let Some(sds) = &self.tls.sds
-                && sds.cluster_name.is_empty() && !sds.cert_resource.is_empty() {
-                    let message = "a CertResource needs a ClusterName";
-                    to.within("SDS", |to| {
-                        to.error_at("CertResource", Category::BadTls, message);
-                    });
-                }
+                && sds.cluster_name.is_empty()
+                && !sds.cert_resource.is_empty()
+            {
+                let message = "a CertResource needs a ClusterName";
+                to.within("SDS", |to| {
+                    to.error_at("CertResource", Category::BadTls, message);
+                });
+            }
         });
         if let Some(check) = self
             .defaults

@@ -234,13 +234,14 @@ pub(crate) fn check_tls(to: &mut Checker, min: &str, max: &str, suites: &[String
     to.one_of("TLSMaxVersion", Category::BadTls, max, &allowed);
     let rank = |version: &str| VERSIONS.iter().position(|known| *known == version);
     if let (Some(low), Some(high)) = (rank(min), rank(max))
-        && high < low {
-            to.error_at(
-                "TLSMaxVersion",
-                Category::BadTls,
-                "TLSMaxVersion is below TLSMinVersion",
-            );
-        }
+        && high < low
+    {
+        to.error_at(
+            "TLSMaxVersion",
+            Category::BadTls,
+            "TLSMaxVersion is below TLSMinVersion",
+        );
+    }
     if !suites.is_empty() && min == "TLSv1_3" {
         to.error_at(
             "CipherSuites",
