@@ -359,7 +359,6 @@ proptest! {
 
     #[test]
     fn what_a_text_becomes_does_not_depend_on_its_syntax(entry in prop_oneof![router(), resolver()]) {
-        // HCL reads JSON's objects when their colons are assignments; this stands for "the same entry as HCL".
         let json = entry.to_json();
         let members = json.as_object().unwrap().iter();
         let hcl: String = members.map(|(key, value)| format!("{key} = {}\n", print(value))).collect();
@@ -392,12 +391,10 @@ fn print(value: &serde_json::Value) -> String {
 fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
-        match c {
-            '$' => quoted.push_str("\\u0024"),
-            c if c == '"' || c == '\\' || c < ' ' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)))
-            }
-            c => quoted.push(c),
+        if matches!(c, '$' | '"' | '\\') || c < ' ' {
+            quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            quoted.push(c);
         }
     }
     quoted.push('"');
