@@ -347,18 +347,7 @@ pub(crate) fn upper_case(methods: &mut [String]) {
 /// # Errors
 /// What is wrong with the pattern, in one line.
 pub fn compile_pattern(pattern: &str) -> Result<regex::bytes::Regex, String> {
-    regex::bytes::RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .unicode(false)
-        .build()
-        .map_err(|error| {
-            let text = error.to_string();
-            let last = text
-                .lines()
-                .rev()
-                .find(|line| !line.trim().is_empty())
-                .unwrap_or("bad syntax");
-            last.trim().trim_start_matches("error: ").to_owned()
-        })
+    crate::pattern::whole(pattern)
 }
 
 /// Whether a text can be a DNS name, possibly with a leading wildcard label.

@@ -12,7 +12,6 @@ mod decode;
 pub mod diagnostic;
 pub mod duration;
 pub mod entry;
-mod filter_syntax;
 mod hcl;
 mod hcl_lexer;
 pub mod ingress;

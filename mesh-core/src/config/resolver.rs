@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::GoDuration;
 use super::check::{Checker, Rules};
 use super::diagnostic::Category;
-use super::filter_syntax;
 use super::shared::{FailoverPolicy, PrioritizeByLocality};
+use crate::filter::Filter;
 
 record! {
     /// The `service-resolver` entry (Consul service-resolver reference).
@@ -213,13 +213,7 @@ impl ServiceResolver {
                 )
                 .hint("1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends");
             }
-            if let Err(error) = filter_syntax::check(&subset.filter) {
-                to.error_at(
-                    "Filter",
-                    Category::BadFilter,
-                    format!("the filter does not parse: {error}"),
-                );
-            }
+            check_filter(&subset.filter, to);
         });
         if !self.has_subset(&self.default_subset) {
             let message = format!("subset {:?} is not defined", self.default_subset);
@@ -410,6 +404,34 @@ impl HashPolicy {
             to.within("CookieConfig", |to| {
                 to.error_at("TTL", bad, message);
             });
+        }
+    }
+}
+
+/// A filter that is not in the grammar is an error; one that does not fit the data leaves the subset empty, as in Consul.
+fn check_filter(filter: &str, to: &mut Checker) {
+    let bad = Category::BadFilter;
+    let bound = match Filter::parse(filter) {
+        Ok(filter) => filter.bind(),
+        Err(error) => {
+            let problem = to.error_at("Filter", bad, format!("the filter does not parse: {error}"));
+            if let Some(hint) = error.hint {
+                problem.hint(hint);
+            }
+            return;
+        }
+    };
+    match bound {
+        Ok(bound) => {
+            for warning in bound.warnings() {
+                to.warn_at("Filter", bad, warning.message.clone());
+            }
+        }
+        Err(error) => {
+            let problem = to.warn_at("Filter", bad, format!("the subset is empty: {error}"));
+            if let Some(hint) = error.hint {
+                problem.hint(hint);
+            }
         }
     }
 }

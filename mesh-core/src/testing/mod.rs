@@ -1,1 +1,5 @@
-//! The Service contract suite, an in-memory network, seeds.
+//! The `Service` contract suite, fixtures and an in-memory network, behind the feature `testing`.
+
+pub mod contract;
+pub mod fixtures;
+pub mod network;

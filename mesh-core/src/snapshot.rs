@@ -1,1 +1,0 @@
-//! The compiled state a request pins, and the live handle.
