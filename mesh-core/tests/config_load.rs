@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use mesh_core::config::{
-    Category, Diagnostic, Entry, EntryKey, GoDuration, Kind, Loaded, ProxyDefaults, Severity,
-    Source, load, render, tracing_collector, validate,
+    Category, Diagnostic, EntryKey, GoDuration, Kind, Loaded, ProxyDefaults, ServiceDefaults,
+    ServiceRouter, Severity, Source, load, prepare, render, tracing_collector,
 };
 use serde_json::json;
 
@@ -559,6 +559,7 @@ fn permissive_tls_needs_the_mesh_entrys_consent() {
     );
     let loaded = texts(&[defaults]);
     assert_eq!(loaded.diagnostics[0].category, Category::BadMutualTls);
+    assert_eq!(loaded.diagnostics[0].origin.to_string(), "a.hcl:1:56");
     let mesh = (
         "b.hcl",
         "Kind = \"mesh\" AllowEnablingPermissiveMutualTLS = true",
@@ -567,20 +568,26 @@ fn permissive_tls_needs_the_mesh_entrys_consent() {
 }
 
 #[test]
-fn entries_made_in_memory_are_checked_too() {
-    let entry: Entry = mesh_core::config::ServiceRouter::default().into();
-    let problems = validate(&entry);
+fn entries_made_in_memory_are_normalised_and_checked_too() {
+    let problems = prepare(ServiceRouter::default().into()).unwrap_err();
     assert_eq!(problems[0].category, Category::MissingName);
     assert_eq!(
         problems[0].render(false),
         "error[missing-name]: Name is required\n  = field: Name\n"
     );
-    assert_eq!(
-        problems[0].to_json(),
-        json!({
-            "severity": "error", "category": "missing-name", "message": "Name is required", "field": "Name"
-        })
-    );
+    let wanted = json!({
+        "severity": "error", "category": "missing-name", "message": "Name is required", "field": "Name"
+    });
+    assert_eq!(problems[0].to_json(), wanted);
+
+    let defaults = ServiceDefaults {
+        name: "web".into(),
+        protocol: "HTTP".to_owned(),
+        ..Default::default()
+    };
+    let (entry, notes) = prepare(defaults.into()).unwrap();
+    assert_eq!(notes, []);
+    assert_eq!(entry.to_json()["Protocol"], "http");
 }
 
 #[test]

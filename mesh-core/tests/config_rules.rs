@@ -693,6 +693,17 @@ fn ingress_gateway() {
                 "TLS.CipherSuites[0]",
             ),
             (
+                "Name = \"a\" TLS { SDS { ClusterName = \"x\" } } Listeners = [{ Port = 80 Services { Name = \"b\" } }]",
+                "bad-tls",
+                "Listeners[0].TLS",
+            ),
+            (
+                "Name = \"a\" TLS { SDS { ClusterName = \"x\" } } Listeners = [{ Port = 80 Services { Name = \"b\" } \
+                 TLS { SDS { CertResource = \"c\" } } }]",
+                "",
+                "",
+            ),
+            (
                 "Name = \"a\" TLS { SDS { CertResource = \"x\" } }",
                 "bad-tls",
                 "TLS.SDS.CertResource",
