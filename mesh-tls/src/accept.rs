@@ -22,7 +22,7 @@ use crate::verify::{Role, Verifier, handshake_reason, refusal_of, verify};
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Accepts with mutual TLS: the client has to present a certificate that [`verify`](crate::verify::verify) accepts,
+/// Accepts with mutual TLS: the client has to present a certificate that [`verify()`] accepts,
 /// whatever the default policy is.
 #[derive(Clone, Debug)]
 pub struct TlsAcceptor {
@@ -67,7 +67,7 @@ impl Proof {
 pub struct AcceptError {
     /// Address of the peer's socket.
     pub remote: SocketAddr,
-    /// A stable name of the cause: see [`handshake_reason`](crate::verify::handshake_reason), and `timeout`, `io`.
+    /// A stable name of the cause: see [`handshake_reason`], and `timeout`, `io`.
     pub reason: &'static str,
     /// Whether the peer's certificate was the cause.
     pub certificate: bool,

@@ -161,7 +161,7 @@ impl<C: Connect> Connect for TlsConnector<C> {
 
 /// The alert with which a server refused a connection after our side of the handshake was done, as it appears in the
 /// error of a first read or in what HTTP made of it. The name is that of
-/// [`handshake_reason`](crate::verify::handshake_reason).
+/// [`handshake_reason`].
 #[must_use]
 pub fn peer_refusal(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);

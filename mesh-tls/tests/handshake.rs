@@ -183,7 +183,7 @@ async fn a_client_is_refused_for_the_rule_that_its_certificate_breaks() {
         (
             "trust_domain",
             Some(ca.sign("frontend", |p| {
-                p.subject_alt_names = vec![uri(other_domain)]
+                p.subject_alt_names = vec![uri(other_domain)];
             })),
         ),
         (

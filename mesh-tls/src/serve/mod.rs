@@ -48,19 +48,16 @@ use crate::credentials::Identity;
 use crate::events::{Events, SharedEvents};
 
 /// Serves on mutual TLS as `identity`.
-#[must_use]
 pub fn serve<L, S>(listener: L, identity: Identity, service: S) -> Serve<L, S> {
     Serve::new(listener, Some(TlsAcceptor::new(identity)), service)
 }
 
 /// Serves on mutual TLS with an acceptor that was set up by hand: another profile or protocol.
-#[must_use]
 pub fn serve_with<L, S>(listener: L, acceptor: TlsAcceptor, service: S) -> Serve<L, S> {
     Serve::new(listener, Some(acceptor), service)
 }
 
 /// Serves on plain sockets: nobody is authenticated, and [`Inbound::peer`](mesh_core::context::Inbound::peer) is empty.
-#[must_use]
 pub fn serve_plain<L, S>(listener: L, service: S) -> Serve<L, S> {
     Serve::new(listener, None, service)
 }
