@@ -12,7 +12,7 @@ use mesh_core::policy::Protocol;
 use rustls::ServerConfig;
 use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -50,6 +50,8 @@ pub struct Accepted<IO> {
 pub(crate) struct Proof {
     chain: Vec<CertificateDer<'static>>,
     pub(crate) peer: PeerIdentity,
+    /// Tells of roots that are newer than those which judged the chain.
+    pub(crate) roots: watch::Receiver<u64>,
 }
 
 impl Proof {
@@ -67,7 +69,8 @@ impl Proof {
 pub struct AcceptError {
     /// Address of the peer's socket.
     pub remote: SocketAddr,
-    /// A stable name of the cause: see [`handshake_reason`], and `timeout`, `io`.
+    /// A stable name of the cause: see [`handshake_reason`], and `timeout`, `io`,
+    /// `own_certificate_invalid`.
     pub reason: &'static str,
     /// Whether the peer's certificate was the cause.
     pub certificate: bool,
@@ -152,6 +155,7 @@ impl TlsAcceptor {
         local: Option<SocketAddr>,
     ) -> Result<Accepted<IO>, AcceptError> {
         let bundles = self.identity.bundles().clone();
+        let roots = bundles.changed();
         let verifier = Arc::new(Verifier::of_client(self.profile.provider(), bundles));
         let config = self
             .config(&verifier)
@@ -165,7 +169,14 @@ impl TlsAcceptor {
             start.into_stream(Arc::new(config)).await
         };
         let io = match tokio::time::timeout(self.timeout, handshake).await {
-            Ok(done) => done.map_err(|error| failed(remote, error))?,
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) if !self.identity.has_valid_leaf() => {
+                return Err(AcceptError {
+                    reason: "own_certificate_invalid",
+                    ..failed(remote, error)
+                });
+            }
+            Ok(Err(error)) => return Err(failed(remote, error)),
             Err(_) => return Err(timed_out(remote)),
         };
         let session = io.get_ref().1;
@@ -176,6 +187,7 @@ impl TlsAcceptor {
         let proof = Proof {
             chain: chain.to_vec(),
             peer: peer.clone(),
+            roots,
         };
         Ok(Accepted {
             negotiated: negotiated(session.alpn_protocol()),

@@ -95,12 +95,7 @@ impl<C: Connect> TlsConnector<C> {
                 "nobody in particular is expected",
             )
         })?;
-        if !self
-            .identity
-            .credentials()
-            .load()
-            .is_valid_at(self.identity.clock().now())
-        {
+        if !self.identity.has_valid_leaf() {
             let message = "the own certificate is not valid now";
             return Err(identity_error(to, "own_certificate_invalid", message));
         }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use common::{Ca, Notes, destination, id, intentions};
@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use mesh_core::clock::WallClock;
 use mesh_core::context::{ConnectionInfo, Inbound};
 use mesh_core::intention::Decision;
 use mesh_core::live::Live;
@@ -45,6 +46,13 @@ async fn whoami(request: Request<Incoming>) -> Answer {
     let connection = inbound.connection().unwrap();
     assert!(connection.remote.is_some() && connection.local.is_some());
     Ok(Response::new(Full::from(caller)))
+}
+
+/// Lets every task that was woken run: the tests have one thread.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -302,7 +310,7 @@ async fn a_connection_closes_gracefully_when_its_peers_root_is_withdrawn() {
     arrived.notified().await;
     live.roots.publish(Ca::new().bundles());
     // What is in flight finishes, and says that it is the last.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    settle().await;
     go.add_permits(1);
     let response = request.await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -322,7 +330,7 @@ async fn a_connection_survives_a_change_of_roots_that_keeps_its_own() {
     bundle.roots.extend(Ca::new().bundle().roots);
     more.insert(bundle);
     live.roots.publish(more);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    settle().await;
     let response = h2.send_request(get("http://backend/")).await.unwrap();
     assert_eq!(text(response).await, "frontend");
 }
@@ -330,21 +338,23 @@ async fn a_connection_survives_a_change_of_roots_that_keeps_its_own() {
 #[tokio::test]
 async fn a_connection_closes_when_its_peers_leaf_expires() {
     let ca = Ca::new();
-    let server = Running::start(ca.identity("backend"), whoami, Edit::default()).await;
-    let now = mesh_core::clock::WallClock::system().now();
-    let soon = now + Duration::from_secs(2);
-    let seconds = soon
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap();
+    let end = Duration::from_secs(4_000_000_000);
     let leaf = ca.sign("frontend", |p| {
-        let end = Duration::from_secs(seconds.as_secs());
         p.not_after = rcgen::date_time_ymd(1970, 1, 1) + end;
     });
     let client = Identity::from_parts(
         Live::fixed(leaf.credentials()),
         Live::fixed(ca.bundles()),
-        mesh_core::clock::WallClock::system(),
+        WallClock::system(),
     );
+    // For the server it is a moment before that.
+    let moment = Duration::from_millis(200);
+    let identity = Identity::from_parts(
+        Live::fixed(ca.leaf("backend").credentials()),
+        Live::fixed(ca.bundles()),
+        WallClock::starting_at(SystemTime::UNIX_EPOCH + end - moment),
+    );
+    let server = Running::start(identity, whoami, Edit::default()).await;
     let connector = TlsConnector::new(Tcp, client);
     let to = destination(server.address, "backend");
     let mut io = connector.connect(&to).await.unwrap().io;
@@ -395,6 +405,52 @@ async fn connections_beyond_the_limit_wait() {
     drop(first);
     let response = second.await.send_request(get("/")).await.unwrap();
     assert_eq!(text(response).await, "frontend");
+}
+
+/// Passes bytes on and keeps a copy of them.
+async fn tap(to: SocketAddr) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+    let (listener, address) = listen().await;
+    let task = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut server = TcpStream::connect(to).await.unwrap();
+        let (mut seen, mut up, mut down) = (Vec::new(), [0; 4096], [0; 4096]);
+        loop {
+            tokio::select! {
+                read = client.read(&mut up) => match read.unwrap_or(0) {
+                    0 => return seen,
+                    n => {
+                        seen.extend_from_slice(&up[..n]);
+                        server.write_all(&up[..n]).await.unwrap();
+                    }
+                },
+                read = server.read(&mut down) => match read.unwrap_or(0) {
+                    0 => return seen,
+                    n => {
+                        seen.extend_from_slice(&down[..n]);
+                        client.write_all(&down[..n]).await.unwrap();
+                    }
+                },
+            }
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn nothing_of_http_is_readable_on_the_wire() {
+    let ca = Ca::new();
+    let server = Running::start(ca.identity("backend"), whoami, Edit::default()).await;
+    let (address, seen) = tap(server.address).await;
+    let mut h1 = dial_h1(&ca, address).await;
+    let response = h1.send_request(get("/a-path-to-look-for")).await.unwrap();
+    assert_eq!(text(response).await, "frontend");
+    drop(h1);
+    let seen = seen.await.unwrap();
+    let has = |text: &str| seen.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(seen.len() > 1_000);
+    assert!(!has("GET ") && !has("a-path-to-look-for") && !has("content-length"));
+    // With TLS 1.3 not even the certificates are.
+    assert!(!has("spiffe://"));
 }
 
 #[tokio::test]

@@ -163,6 +163,12 @@ impl Identity {
         )
     }
 
+    /// Whether the own leaf is valid now, whoever trusts it.
+    #[cfg(any(feature = "client", feature = "server"))]
+    pub(crate) fn has_valid_leaf(&self) -> bool {
+        self.usable().is_some()
+    }
+
     /// The key and chain for a handshake that begins now; `None` when the leaf is not valid.
     fn usable(&self) -> Option<Arc<CertifiedKey>> {
         let credentials = self.shared.credentials.load();

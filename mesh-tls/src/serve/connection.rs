@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::service::Service as HyperService;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use mesh_core::context::{ConnectionInfo, Inbound};
 use mesh_core::error::BoxError;
 use mesh_core::net::Io;
@@ -34,22 +34,22 @@ pub(super) struct Trust {
 
 impl Trust {
     /// Ends when the peer's leaf expires or is not trusted any more.
-    async fn lost(&self) -> Closed {
-        let mut roots = self.identity.bundles().changed();
+    async fn lost(mut self) -> Closed {
         loop {
             let end = crate::leaf_end(&self.proof.peer);
             let left = end.duration_since(self.identity.clock().now());
             let Ok(left) = left else {
                 return Closed::Expired;
             };
-            if !self.proof.holds(&self.identity) {
-                return Closed::Untrusted;
-            }
             // A certificate is valid up to and including its last second.
             let left = (left + Duration::from_millis(1)).min(LONGEST_SLEEP);
             tokio::select! {
                 () = tokio::time::sleep(left) => {}
-                Ok(()) = roots.changed() => {}
+                Ok(()) = self.proof.roots.changed() => {
+                    if !self.proof.holds(&self.identity) {
+                        return Closed::Untrusted;
+                    }
+                }
             }
         }
     }
@@ -58,7 +58,7 @@ impl Trust {
 /// The application's service with the facts of its connection.
 #[derive(Clone)]
 struct WithConnection<S> {
-    service: S,
+    service: TowerToHyperService<S>,
     info: Arc<ConnectionInfo>,
     began: Arc<AtomicBool>,
 }
@@ -69,12 +69,12 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = <TowerToHyperService<S> as HyperService<Request<Incoming>>>::Future;
+    type Future = TowerToHyperServiceFuture<S, Request<Incoming>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.began.store(true, Ordering::Relaxed);
         Inbound::begin(request.extensions_mut(), Some(Arc::clone(&self.info)));
-        TowerToHyperService::new(self.service.clone()).call(request)
+        self.service.call(request)
     }
 }
 
@@ -97,7 +97,7 @@ where
 {
     let began = Arc::new(AtomicBool::new(false));
     let service = WithConnection {
-        service,
+        service: TowerToHyperService::new(service),
         info,
         began: Arc::clone(&began),
     };
@@ -105,7 +105,7 @@ where
     let mut connection =
         std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
     let mut lost = std::pin::pin!(async {
-        match &trust {
+        match trust {
             Some(trust) => trust.lost().await,
             None => std::future::pending().await,
         }

@@ -27,8 +27,8 @@ use mesh_core::policy::Protocol;
 use mesh_tls::credentials::{Credentials, Identity};
 use mesh_tls::events::{Closed, Events};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs;
@@ -68,8 +68,27 @@ impl Signed {
 
 impl Ca {
     pub fn new() -> Self {
+        Self::of(Self::params())
+    }
+
+    /// As older roots of Consul: with a critical constraint on DNS names.
+    pub fn constrained(domain: &str) -> Self {
+        let mut params = Self::params();
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(domain.to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        Self::of(params)
+    }
+
+    /// This root's name and key, signed by another root.
+    pub fn cross_signed_by(&self, other: &Self) -> CertificateDer<'static> {
+        let certificate = Self::params().signed_by(self.issuer.key(), &other.issuer);
+        certificate.unwrap().der().clone()
+    }
+
+    fn of(params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
-        let params = Self::params();
         let der = params.self_signed(&key).unwrap().der().clone();
         Self {
             issuer: Issuer::new(params, key),
