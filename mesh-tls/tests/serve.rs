@@ -5,13 +5,14 @@
 mod common;
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use common::{Ca, Notes, destination, id, intentions};
+use common::{Ca, Notes, destination, id, intentions, intentions_of_connections};
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -21,13 +22,14 @@ use mesh_core::clock::WallClock;
 use mesh_core::context::{ConnectionInfo, Inbound};
 use mesh_core::intention::Decision;
 use mesh_core::live::Live;
-use mesh_core::net::{Connect, Tcp};
+use mesh_core::net::{Connect, Destination, Listen, Tcp};
 use mesh_core::policy::Protocol;
+use mesh_core::testing::network::{MemoryListener, Network};
 use mesh_tls::authorize::AuthorizeLayer;
 use mesh_tls::connect::TlsConnector;
 use mesh_tls::credentials::Identity;
 use mesh_tls::normalize::NormalizeLayer;
-use mesh_tls::serve::{Serve, ServeOptions, serve, serve_plain};
+use mesh_tls::serve::{Admit, Serve, ServeOptions, serve, serve_plain};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -508,6 +510,71 @@ async fn a_change_of_intention_acts_on_the_next_request_of_an_open_connection() 
         .count();
     assert_eq!(accepted, 1, "all of that went over one connection");
     server.abort();
+}
+
+#[tokio::test]
+async fn intentions_of_a_service_without_http_act_on_connections() {
+    let info = |service: Option<&str>| ConnectionInfo {
+        remote: None,
+        local: None,
+        peer: service.map(common::peer),
+    };
+    let (publisher, live) = Live::channel(intentions_of_connections(&[("frontend", "allow")]));
+    assert!(live.admit(&info(Some("frontend"))));
+    assert!(!live.admit(&info(Some("bees"))) && !live.admit(&info(None)));
+    publisher.publish(intentions_of_connections(&[("frontend", "deny")]));
+    assert!(!live.admit(&info(Some("frontend"))));
+    publisher.publish(intentions(Decision::Deny, &[]));
+    assert!(live.admit(&info(Some("frontend"))), "judged per request");
+}
+
+/// A listener that fails as often as it is told to.
+struct Failing {
+    inner: MemoryListener,
+    errors: Vec<ErrorKind>,
+}
+
+impl Listen for Failing {
+    type Io = tokio::io::DuplexStream;
+
+    async fn accept(&mut self) -> std::io::Result<(Self::Io, SocketAddr)> {
+        match self.errors.pop() {
+            Some(kind) => Err(kind.into()),
+            None => self.inner.accept().await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_fails_is_asked_again_after_a_pause() {
+    let network = Network::new();
+    let address: SocketAddr = "10.0.0.1:80".parse().unwrap();
+    let mut errors = vec![ErrorKind::Other; 12];
+    errors.extend([ErrorKind::ConnectionAborted; 3]);
+    let listener = Failing {
+        inner: network.listen(address),
+        errors,
+    };
+    let notes = Notes::default();
+    let server = serve_plain(listener, service_fn(whoami)).events(notes.clone());
+    let task = tokio::spawn(server.into_future());
+    let started = tokio::time::Instant::now();
+    let connector = network.connector(None, None);
+    let connection = connector.connect(&Destination::plain(address)).await;
+    let io = TokioIo::new(connection.unwrap().io);
+    let (mut sender, connection) = http1::handshake::<_, Full<Bytes>>(io).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(get("/")).await.unwrap();
+    assert_eq!(text(response).await, "nobody");
+    // 5 ms doubling up to a second: 1.275 s for eight of them, and then four times one.
+    assert_eq!(started.elapsed().as_secs(), 5);
+    let failures = notes.all().iter().filter(|n| *n == "accept failed").count();
+    assert_eq!(failures, 12);
+    task.abort();
 }
 
 #[tokio::test]

@@ -298,6 +298,10 @@ impl Events for Notes {
         self.note("denied".to_owned());
     }
 
+    fn accept_failed(&self, _: &std::io::Error) {
+        self.note("accept failed".to_owned());
+    }
+
     fn closed(&self, _: &ConnectionInfo, why: Closed, _: Duration) {
         self.note(format!("closed {}", why.as_str()));
     }
@@ -338,7 +342,17 @@ pub fn intentions(default: Decision, sources: &[(&str, &str)]) -> Table {
         action: (*action).to_owned(),
         ..IntentionSource::default()
     });
-    compile(default, sources.collect())
+    compile(default, true, sources.collect())
+}
+
+/// The intentions of a `backend` that does not speak HTTP.
+pub fn intentions_of_connections(sources: &[(&str, &str)]) -> Table {
+    let sources = sources.iter().map(|(name, action)| IntentionSource {
+        name: (*name).into(),
+        action: (*action).to_owned(),
+        ..IntentionSource::default()
+    });
+    compile(Decision::Deny, false, sources.collect())
 }
 
 /// The intentions of `backend` where `frontend` may do everything but reach a path.
@@ -356,10 +370,10 @@ pub fn all_but(prefix: &str) -> Table {
         permissions: vec![permission("deny", prefix), permission("allow", "/")],
         ..IntentionSource::default()
     };
-    compile(Decision::Deny, vec![source])
+    compile(Decision::Deny, true, vec![source])
 }
 
-fn compile(default: Decision, sources: Vec<IntentionSource>) -> Table {
+fn compile(default: Decision, http: bool, sources: Vec<IntentionSource>) -> Table {
     let entry = ServiceIntentions {
         name: "backend".into(),
         sources,
@@ -369,7 +383,7 @@ fn compile(default: Decision, sources: Vec<IntentionSource>) -> Table {
     let context = Context {
         trust_domain: trust_domain(),
         default,
-        http: true,
+        http,
         peers: Default::default(),
     };
     Table::compile("backend", &entries, &context).unwrap()
