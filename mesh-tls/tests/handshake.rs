@@ -8,7 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use common::{Ca, Signed, TD, destination, id, raw_client, raw_server, uri};
+use http::Request;
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use mesh_core::clock::WallClock;
 use mesh_core::error::{Error, ErrorKind};
 use mesh_core::identity::{TrustBundles, TrustDomain};
@@ -18,15 +23,14 @@ use mesh_core::net::{
 };
 use mesh_core::policy::Protocol;
 use mesh_tls::accept::{AcceptError, Accepted, TlsAcceptor};
-use mesh_tls::connect::{TlsConnector, peer_refusal};
+use mesh_tls::connect::{TlsConnector, TlsStream, late_refusal};
 use mesh_tls::credentials::{Credentials, Identity};
 use mesh_tls::profile::TlsProfile;
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
-use rustls::{HandshakeKind, NamedGroup, ProtocolVersion};
+use rustls::{AlertDescription, HandshakeKind, NamedGroup, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::client::TlsStream;
 
 type Served = Result<Accepted<TcpStream>, AcceptError>;
 
@@ -64,8 +68,8 @@ async fn own_between(
     (served, dialled.unwrap())
 }
 
-/// The reason for which our acceptor refuses a client, and the error that the client reads.
-async fn refusal_of_client(ca: &Ca, client: Option<Signed>) -> (&'static str, std::io::Error) {
+/// The reason for which our acceptor refuses a client, and the alert that the client gets.
+async fn refusal_of_client(ca: &Ca, client: Option<Signed>) -> (&'static str, AlertDescription) {
     let (mut listener, address) = listen().await;
     let acceptor = TlsAcceptor::new(ca.identity("backend"));
     let accept = async {
@@ -83,7 +87,11 @@ async fn refusal_of_client(ca: &Ca, client: Option<Signed>) -> (&'static str, st
         }
     };
     let (served, read) = tokio::join!(accept, dial);
-    (served.err().unwrap().reason, read)
+    let alert = match read.get_ref().unwrap().downcast_ref() {
+        Some(rustls::Error::AlertReceived(alert)) => *alert,
+        other => panic!("no alert: {other:?}"),
+    };
+    (served.err().unwrap().reason, alert)
 }
 
 /// The error with which our connector refuses a server that presents such a leaf.
@@ -119,7 +127,7 @@ async fn both_sides_learn_who_the_other_is() {
 async fn a_handshake_is_tls13_with_a_hybrid_key_exchange() {
     let ca = Ca::new();
     let (_, dialled) = own_between(ca.identity("backend"), ca.identity("frontend")).await;
-    let session = dialled.io.get_ref().1;
+    let session = dialled.io.session();
     assert_eq!(session.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     let group = session.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, NamedGroup::X25519MLKEM768);
@@ -210,9 +218,8 @@ async fn a_client_is_refused_for_the_rule_that_its_certificate_breaks() {
         ),
     ];
     for (reason, client) in cases {
-        let (refused, read) = refusal_of_client(&ca, client).await;
+        let (refused, _alert) = refusal_of_client(&ca, client).await;
         assert_eq!(refused, reason);
-        assert!(peer_refusal(&read).is_some(), "{reason}: {read:?}");
     }
 }
 
@@ -221,23 +228,62 @@ async fn a_client_is_told_by_alert_where_tls_has_one() {
     let ca = Ca::new();
     let past = rcgen::date_time_ymd(2020, 1, 1);
     for (client, alert) in [
-        (None, "peer_says_no_certificate"),
+        (None, AlertDescription::CertificateRequired),
         (
             Some(Ca::new().leaf("frontend")),
-            "peer_says_unknown_authority",
+            AlertDescription::UnknownCA,
         ),
         (
             Some(ca.sign("frontend", |p| p.not_after = past)),
-            "peer_says_expired",
+            AlertDescription::CertificateExpired,
         ),
         (
             Some(ca.sign("frontend", |p| p.subject_alt_names = vec![])),
-            "peer_refused_certificate",
+            AlertDescription::CertificateUnknown,
         ),
     ] {
-        let (_, read) = refusal_of_client(&ca, client).await;
-        assert_eq!(peer_refusal(&read), Some(alert));
+        assert_eq!(refusal_of_client(&ca, client).await.1, alert);
     }
+}
+
+/// A connection whose server refuses us after our side of the handshake was done.
+async fn refused_late() -> TlsStream<TcpStream> {
+    let (ca, stranger) = (Ca::new(), Ca::new());
+    let client = Identity::from_parts(
+        Live::fixed(stranger.leaf("frontend").credentials()),
+        Live::fixed(ca.bundles()),
+        WallClock::system(),
+    );
+    let (served, dialled) = own_between(ca.identity("backend"), client).await;
+    assert_eq!(served.err().unwrap().reason, "unknown_authority");
+    dialled.io
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_us_late_is_told_apart_from_a_broken_connection() {
+    let io = TokioIo::new(refused_late().await);
+    let (mut sender, connection) = http1::handshake(io).await.unwrap();
+    let request = sender.send_request(Request::new(Empty::<Bytes>::new()));
+    let (error, _) = tokio::join!(request, connection);
+    let error = error.err().unwrap();
+    let refusal = late_refusal(&error).unwrap_or_else(|| panic!("{error:?}"));
+    assert_eq!(
+        (refusal.kind, refusal.reason),
+        (ConnectErrorKind::Handshake, "peer_says_unknown_authority")
+    );
+}
+
+#[tokio::test]
+async fn an_alert_after_the_first_byte_is_no_refusal() {
+    let ca = Ca::new();
+    let (served, mut dialled) = own_between(ca.identity("backend"), ca.identity("frontend")).await;
+    let mut served = served.unwrap();
+    served.io.write_all(b"x").await.unwrap();
+    served.io.flush().await.unwrap();
+    assert_eq!(dialled.io.read_u8().await.unwrap(), b'x');
+    drop(served);
+    let error = dialled.io.read_u8().await.err().unwrap();
+    assert!(late_refusal(&error).is_none());
 }
 
 #[tokio::test]
@@ -496,7 +542,7 @@ async fn tls12_is_spoken_only_where_the_profile_has_it() {
     assert_eq!(dialled.err().unwrap().reason, "incompatible");
     let lenient = strict.with_profile(TlsProfile::tls13().with_tls12());
     let (served, dialled) = between(lenient, connector(), |_| {}).await;
-    let session_version = dialled.unwrap().io.get_ref().1.protocol_version();
+    let session_version = dialled.unwrap().io.session().protocol_version();
     assert_eq!(session_version, Some(ProtocolVersion::TLSv1_2));
     assert_eq!(
         served.unwrap().info.peer.as_ref().unwrap().service_name(),

@@ -52,7 +52,7 @@ impl FilesSource {
         self
     }
 
-    /// Reads the files again after that time instead of 30 s.
+    /// Reads the files again after that time instead of 30 s; 5 s is the least.
     #[must_use]
     pub fn with_poll(mut self, poll: Duration) -> Self {
         self.poll = poll;

@@ -1,5 +1,8 @@
 //! [`TlsConnector`]: dial with mutual TLS.
 
+mod stream;
+
+use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,7 +16,8 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
 use tokio::time::Instant;
-use tokio_rustls::client::TlsStream;
+
+pub use self::stream::TlsStream;
 
 use crate::credentials::Identity;
 use crate::events::{Events, SharedEvents};
@@ -26,7 +30,7 @@ use crate::verify::{Verifier, handshake_reason, refusal_of};
 /// because TLS without authentication would only look secure. [`Destination::timeout`] covers dialling and handshake.
 ///
 /// With TLS 1.3 the client is done before the server has judged its certificate. A server that refuses us is therefore
-/// seen as an error of the first read, which carries the alert as a [`rustls::Error`]; [`peer_refusal`] finds it.
+/// seen as an error of the first read; [`late_refusal`] finds it there.
 #[derive(Clone, Debug)]
 pub struct TlsConnector<C = Tcp> {
     inner: C,
@@ -120,7 +124,7 @@ impl<C: Connect> TlsConnector<C> {
             negotiated: negotiated(stream.get_ref().1.alpn_protocol()),
             expires: Some(self.expires(&peer)),
             peer: Some(peer),
-            io: stream,
+            io: TlsStream::new(stream, to.address.clone()),
         })
     }
 
@@ -154,20 +158,18 @@ impl<C: Connect> Connect for TlsConnector<C> {
     }
 }
 
-/// The alert with which a server refused a connection after our side of the handshake was done, as it appears in the
-/// error of a first read or in what HTTP made of it. The name is that of
-/// [`handshake_reason`].
+/// The refusal of a server whose alert came after our side of the handshake was done, found in the error of a first read or
+/// in what HTTP made of it. The server has not seen any request then.
 #[must_use]
-pub fn peer_refusal(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+pub fn late_refusal<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a ConnectError> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-            error
-                .downcast_ref::<io::Error>()
-                .and_then(|io| io.get_ref()?.downcast_ref())
-        });
-        if let Some(error @ rustls::Error::AlertReceived(_)) = tls {
-            return Some(handshake_reason(error));
+        // The source of an I/O error is that of the error inside, so the one inside is looked at here.
+        let inside = error
+            .downcast_ref::<io::Error>()
+            .and_then(|io| io.get_ref()?.downcast_ref());
+        if inside.is_some() {
+            return inside;
         }
         next = error.source();
     }
