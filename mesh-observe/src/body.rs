@@ -27,6 +27,13 @@ pub(crate) enum Record {
 }
 
 impl Record {
+    fn enter(&self) -> Option<impl Drop + use<>> {
+        match self {
+            Self::Call(_) => None,
+            Self::Server(record) => record.enter(),
+        }
+    }
+
     fn end(self, end: End) {
         match self {
             Self::Call(mut record) => record.body_ended(end),
@@ -67,7 +74,11 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let frame = {
+            // A body that is made while it is sent may make calls too.
+            let _entered = this.record.as_ref().map(Record::enter);
+            ready!(this.inner.as_mut().poll_frame(cx))
+        };
         let end = match &frame {
             None => Some(End::Done),
             Some(Err(_)) => Some(End::Error),

@@ -1,4 +1,5 @@
 //! The `Service` contract, for each layer.
+#![cfg(feature = "prometheus")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::Bytes;

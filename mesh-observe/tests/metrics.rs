@@ -1,4 +1,5 @@
 //! What the exposition says after known traffic.
+#![cfg(feature = "prometheus")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::convert::Infallible;

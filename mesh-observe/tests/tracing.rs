@@ -520,6 +520,29 @@ async fn propagation_alone_passes_the_context_through_unchanged() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_made_while_it_is_sent_is_in_the_scope_too() {
+    struct Asks;
+    impl http_body::Body for Asks {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            assert!(RequestTrace::current().is_some());
+            std::task::Poll::Ready(None)
+        }
+    }
+    let tracing = Tracing::propagation_only(TraceConfig::new("web")).unwrap();
+    let handler =
+        service_fn(|_: Request<()>| std::future::ready(Ok::<_, Infallible>(Response::new(Asks))));
+    let server = ObserveServerLayer::new(tracing).layer(handler);
+    let response = server.oneshot(request(&[])).await.unwrap();
+    response.into_body().collect().await.unwrap();
+    assert!(RequestTrace::current().is_none());
+}
+
+#[tokio::test]
 async fn the_scope_ends_with_the_poll() {
     let (provider, _) = Spans::provider();
     let tracing = Tracing::new(TraceConfig::new("web"), &provider).unwrap();

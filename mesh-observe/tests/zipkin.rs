@@ -1,5 +1,5 @@
 //! The exporter against a collector on the loopback, and without one.
-#![cfg(feature = "zipkin")]
+#![cfg(all(feature = "zipkin", feature = "prometheus"))]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::convert::Infallible;

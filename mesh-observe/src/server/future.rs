@@ -13,7 +13,6 @@ use super::record::ServerRecord;
 use crate::body::{Record, ResponseBody};
 use crate::head::Head;
 use crate::metrics::Outcome;
-use crate::trace::ServerTrace;
 
 /// Response future of [`ObserveServer`](super::ObserveServer).
 #[pin_project]
@@ -22,15 +21,13 @@ pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
     record: Option<ServerRecord>,
-    trace: Option<ServerTrace>,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(inner: F, record: ServerRecord, trace: Option<ServerTrace>) -> Self {
+    pub(super) fn new(inner: F, record: ServerRecord) -> Self {
         Self {
             inner,
             record: Some(record),
-            trace,
         }
     }
 }
@@ -45,7 +42,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = {
-            let _entered = this.trace.as_ref().map(ServerTrace::enter);
+            let _entered = this.record.as_ref().map(ServerRecord::enter);
             ready!(this.inner.poll(cx))
         };
         let mut record = this

@@ -3,37 +3,41 @@
 use mesh_core::context::Inbound;
 use mesh_core::identity::PeerIdentity;
 use mesh_core::intention::Verdict;
-use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
 use tokio::time::Instant;
 
 use crate::head::{End, Head};
 use crate::metrics::Outcome;
 use crate::observers::Observers;
-use crate::trace::spans;
+use crate::trace::{ServerTrace, spans};
 
 /// Completes the metrics and the span of a request exactly once; dropped without an end, the caller went away.
 #[derive(Debug)]
 pub(crate) struct ServerRecord {
     observers: Observers,
     inbound: Inbound,
-    span: Option<Context>,
+    trace: Option<ServerTrace>,
     head: Option<Head>,
     ended: bool,
 }
 
 impl ServerRecord {
-    pub(super) fn new(observers: Observers, inbound: Inbound, span: Option<Context>) -> Self {
+    pub(super) fn new(observers: Observers, inbound: Inbound, trace: Option<ServerTrace>) -> Self {
         if let Some(metrics) = observers.metrics() {
             metrics.request_began();
         }
         Self {
             observers,
             inbound,
-            span,
+            trace,
             head: None,
             ended: false,
         }
+    }
+
+    /// Makes the request's trace current until the guards are dropped.
+    pub(crate) fn enter(&self) -> Option<impl Drop + use<>> {
+        self.trace.as_ref().map(ServerTrace::enter)
     }
 
     pub(super) fn headed(&mut self, head: Head) {
@@ -60,8 +64,9 @@ impl ServerRecord {
                 metrics.verdict(source, verdict.is_allowed(), rule(verdict));
             }
         }
-        if let (Some(context), Some(tracing)) = (self.span.take(), self.observers.tracing()) {
-            let span = context.span();
+        let recorded = self.trace.take().filter(|trace| trace.recorded);
+        if let (Some(trace), Some(tracing)) = (recorded, self.observers.tracing()) {
+            let span = trace.context.span();
             let (attributes, status) = spans::ending(outcome);
             span.set_attributes(attributes);
             if let Some(status) = status {

@@ -53,16 +53,12 @@ where
             .observers
             .tracing()
             .map(|tracing| tracing.begin_server(&mut request, &inbound));
-        let span = trace
-            .as_ref()
-            .filter(|trace| trace.recorded)
-            .map(|trace| trace.context.clone());
-        let record = ServerRecord::new(self.observers.clone(), inbound, span);
+        let record = ServerRecord::new(self.observers.clone(), inbound, trace);
         let future = {
             // Services that act in `call` rather than in their future are traced as well.
-            let _entered = trace.as_ref().map(|trace| trace.enter());
+            let _entered = record.enter();
             self.inner.call(request)
         };
-        ResponseFuture::new(future, record, trace)
+        ResponseFuture::new(future, record)
     }
 }

@@ -29,9 +29,17 @@ impl MeshIds {
     /// Makes the span that `make` starts have these identifiers.
     pub(super) fn joining<T>(trace_id: u128, span_id: u64, make: impl FnOnce() -> T) -> T {
         NEXT.set(Some((trace_id, span_id)));
-        let made = make();
+        let _clear = Clear;
+        make()
+    }
+}
+
+/// Also when a processor panics.
+struct Clear;
+
+impl Drop for Clear {
+    fn drop(&mut self) {
         NEXT.set(None);
-        made
     }
 }
 

@@ -26,10 +26,12 @@ mod context;
 mod decide;
 mod hex;
 mod ids;
+mod parent;
 mod propagation;
 mod request_id;
 mod scope;
 pub(crate) mod spans;
+mod start;
 mod tracing;
 mod w3c;
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use opentelemetry::{Context, ContextGuard};
 
 use super::context::TraceContext;
 
@@ -68,18 +69,19 @@ impl RequestTrace {
             && (context.span_id == self.0.caller || context.span_id == self.0.context.span_id)
     }
 
-    /// Makes this the current one until the guard is dropped.
-    pub(crate) fn enter(&self) -> Entered {
+    /// Makes this the current one, and `context` that of OpenTelemetry, until the guard is dropped.
+    pub(super) fn enter(&self, context: Context) -> Entered {
         Entered {
             former: CURRENT.replace(Some(self.clone())),
+            _context: context.attach(),
         }
     }
 }
 
 /// Puts the former one back, also when a poll panics.
-#[derive(Debug)]
 pub(crate) struct Entered {
     former: Option<RequestTrace>,
+    _context: ContextGuard,
 }
 
 impl Drop for Entered {

@@ -1,6 +1,5 @@
 //! [`Tracing`]: what the layers begin spans with.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,22 +7,22 @@ use http::{HeaderMap, HeaderValue, Request};
 use mesh_core::clock::WallClock;
 use mesh_core::context::Inbound;
 use mesh_core::random;
+use opentelemetry::Context;
 use opentelemetry::trace::{
-    SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState,
-    Tracer as _, TracerProvider as _,
+    SpanBuilder, SpanContext, SpanKind, TraceContextExt, Tracer as _, TracerProvider as _,
 };
-use opentelemetry::{Context, ContextGuard};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use tokio::time::Instant;
 
 use super::config::{TraceConfig, TraceConfigError};
 use super::context::{Decision, TraceContext};
 use super::decide::{Reason, Signals, decide};
-use super::ids::MeshIds;
+use super::parent::parent_of_call;
 use super::propagation::{self, Extracted, Injection};
 use super::request_id::{REQUEST_ID, request_id, trace_reason, with_reason};
 use super::scope::{Entered, RequestTrace};
 use super::spans;
+use super::start::{join, remote, start};
 
 pub(super) const CLIENT_TRACE_ID: &str = "x-client-trace-id";
 pub(super) const FORCE_TRACE: &str = "x-envoy-force-trace";
@@ -51,8 +50,8 @@ pub(crate) struct ServerTrace {
 
 impl ServerTrace {
     /// Makes it current, for OpenTelemetry and for the mesh's own calls, until the guards are dropped.
-    pub(crate) fn enter(&self) -> (Entered, ContextGuard) {
-        (self.scope.enter(), self.context.clone().attach())
+    pub(crate) fn enter(&self) -> Entered {
+        self.scope.enter(self.context.clone())
     }
 }
 
@@ -62,11 +61,6 @@ pub(crate) struct CallTrace(Arc<CallPosition>);
 
 #[derive(Debug)]
 struct CallPosition {
-    context: TraceContext,
-    state: Option<HeaderValue>,
-}
-
-struct Parent {
     context: TraceContext,
     state: Option<HeaderValue>,
 }
@@ -259,30 +253,7 @@ impl Tracing {
             Some(parent) => (Some(parent.context), parent.state),
             None => (None, None),
         };
-        let is_recorded = decision.is_sampled() && !self.config().is_excluded(request.uri().path());
-        let (span, context) = match &self.inner.tracer {
-            Some(tracer) if is_recorded => {
-                let builder = SpanBuilder::from_name(spans::client_name(request))
-                    .with_kind(SpanKind::Client)
-                    .with_start_time(self.date(started))
-                    .with_attributes(spans::client_attributes(request));
-                let (span, context) = start(tracer, builder, above, decision, state.as_ref());
-                (Some(span), context)
-            }
-            // Without a span there is nobody who could be the parent but the one above.
-            _ if decision.is_sampled() => (
-                None,
-                above.unwrap_or_else(|| TraceContext::random(decision)),
-            ),
-            _ => {
-                let above = above.map(|above| TraceContext { decision, ..above });
-                let context = above.map(TraceContext::child);
-                (
-                    None,
-                    context.unwrap_or_else(|| TraceContext::random(decision)),
-                )
-            }
-        };
+        let (span, context) = self.position(request, started, (above, decision), state.as_ref());
         Injection::new(context, state.clone()).write(request.headers_mut(), self.config().write);
         if span.is_some() {
             let position = CallTrace(Arc::new(CallPosition { context, state }));
@@ -291,6 +262,34 @@ impl Tracing {
             request.extensions_mut().remove::<CallTrace>();
         }
         span
+    }
+
+    /// The span of a call, where it is recorded, and the position that goes out.
+    fn position<B>(
+        &self,
+        request: &Request<B>,
+        started: Instant,
+        (above, decision): (Option<TraceContext>, Decision),
+        state: Option<&HeaderValue>,
+    ) -> (Option<Span>, TraceContext) {
+        let or_new =
+            |above: Option<TraceContext>| above.unwrap_or_else(|| TraceContext::random(decision));
+        if !decision.is_sampled() {
+            let above = above.map(|above| TraceContext { decision, ..above });
+            return (None, or_new(above.map(TraceContext::child)));
+        }
+        match &self.inner.tracer {
+            Some(tracer) if !self.config().is_excluded(request.uri().path()) => {
+                let builder = SpanBuilder::from_name(spans::client_name(request))
+                    .with_kind(SpanKind::Client)
+                    .with_start_time(self.date(started))
+                    .with_attributes(spans::client_attributes(request));
+                let (span, context) = start(tracer, builder, above, decision, state);
+                (Some(span), context)
+            }
+            // Without a span there is nobody who could be the parent but the one above.
+            _ => (None, or_new(above)),
+        }
     }
 
     /// Begins the span of an attempt beyond the first and writes its headers.
@@ -360,120 +359,5 @@ fn unrecorded(
         scope: RequestTrace::new(context, context.span_id, state, id),
         context: Context::new().with_remote_span_context(remote),
         recorded: false,
-    }
-}
-
-fn remote(context: TraceContext, state: Option<&HeaderValue>) -> SpanContext {
-    let state = state
-        .and_then(|state| state.to_str().ok())
-        .and_then(|state| TraceState::from_str(state).ok())
-        .unwrap_or_default();
-    let random = if context.random { 2 } else { 0 };
-    SpanContext::new(
-        TraceId::from(context.trace_id),
-        SpanId::from(context.span_id),
-        TraceFlags::new(random).with_sampled(context.decision.is_sampled()),
-        true,
-        state,
-    )
-}
-
-/// Starts a span below `parent`, or a new trace.
-fn start(
-    tracer: &SdkTracer,
-    builder: SpanBuilder,
-    parent: Option<TraceContext>,
-    decision: Decision,
-    state: Option<&HeaderValue>,
-) -> (Span, TraceContext) {
-    use opentelemetry::trace::Span as _;
-    let above = match parent {
-        Some(parent) => {
-            let parent = TraceContext { decision, ..parent };
-            Context::new().with_remote_span_context(remote(parent, state))
-        }
-        None => Context::new(),
-    };
-    let span = tracer.build_with_context(builder, &above);
-    let ids = span.span_context();
-    let context = TraceContext {
-        trace_id: u128::from_be_bytes(ids.trace_id().to_bytes()),
-        span_id: u64::from_be_bytes(ids.span_id().to_bytes()),
-        parent_id: parent.map(|parent| parent.span_id),
-        decision,
-        random: parent.is_none_or(|parent| parent.random),
-        narrow: parent.is_some_and(|parent| parent.narrow),
-    };
-    (span, context)
-}
-
-/// Starts a span that has its caller's identifiers.
-fn join(
-    tracer: &SdkTracer,
-    builder: SpanBuilder,
-    caller: TraceContext,
-    state: Option<&HeaderValue>,
-) -> (Span, TraceContext) {
-    use opentelemetry::trace::Span as _;
-    let above = match caller.parent_id {
-        Some(span_id) => {
-            let above = TraceContext { span_id, ..caller };
-            Context::new().with_remote_span_context(remote(above, state))
-        }
-        None => Context::new(),
-    };
-    let mut span = MeshIds::joining(caller.trace_id, caller.span_id, || {
-        tracer.build_with_context(builder, &above)
-    });
-    span.set_attribute(opentelemetry::KeyValue::new(spans::SHARED, true));
-    (span, caller)
-}
-
-/// The position that a call continues from: headers that the application set, the innermost span of the running task,
-/// the request that the task serves.
-fn parent_of_call(headers: &HeaderMap, scope: Option<&RequestTrace>) -> Option<Parent> {
-    let own = propagation::extract(headers)
-        .context
-        .filter(|context| scope.is_none_or(|scope| !scope.brought(context)));
-    if let Some(context) = own {
-        return Some(Parent {
-            context,
-            state: propagation::extract_state(headers),
-        });
-    }
-    let active = Context::map_current(|current| {
-        let span = current.span();
-        let ids = span.span_context();
-        ids.is_valid().then(|| ids.clone())
-    });
-    let scoped = scope.map(|scope| (scope.context(), scope.state().cloned()));
-    let Some(active) = active else {
-        return scoped.map(|(context, state)| Parent { context, state });
-    };
-    let trace_id = u128::from_be_bytes(active.trace_id().to_bytes());
-    let span_id = u64::from_be_bytes(active.span_id().to_bytes());
-    match scoped {
-        // What OpenTelemetry does not carry comes from the request.
-        Some((context, state)) if context.trace_id == trace_id => Some(Parent {
-            context: TraceContext { span_id, ..context },
-            state,
-        }),
-        _ => Some(Parent {
-            context: TraceContext {
-                trace_id,
-                span_id,
-                parent_id: None,
-                decision: if active.is_sampled() {
-                    Decision::Accept
-                } else {
-                    Decision::Deny
-                },
-                random: active.trace_flags().to_u8() & 2 != 0,
-                narrow: false,
-            },
-            state: HeaderValue::from_str(&active.trace_state().header())
-                .ok()
-                .filter(|state| !state.is_empty()),
-        }),
     }
 }
