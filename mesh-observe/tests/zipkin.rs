@@ -254,6 +254,30 @@ async fn a_collector_that_is_down_costs_spans_and_no_request() {
 }
 
 #[tokio::test]
+async fn what_is_dropped_and_what_arrives_is_all_there_was() {
+    let (address, collected) = collector(202).await;
+    let metrics = Metrics::new("frontend");
+    let small = ZipkinConfig {
+        queue: 8,
+        batch: 4,
+        ..config(address)
+    };
+    let exporter = Exporter::start(small, metrics.clone()).unwrap();
+    let server = ObserveServerLayer::new(all(&exporter, false)).layer(serving(200));
+    for _ in 0..300 {
+        let response = server.clone().oneshot(incoming(&[])).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    exporter.shutdown().await.unwrap();
+    let samples = parse(&metrics.render());
+    let exported = total(&samples, "mesh_trace_spans_exported_total", &[]);
+    let dropped = total(&samples, "mesh_trace_spans_dropped_total", &[]);
+    assert_eq!(exported, collected.spans().len() as f64);
+    assert_eq!(exported + dropped, 300.0);
+}
+
+#[tokio::test]
 async fn a_collector_that_refuses_is_counted() {
     let (address, collected) = collector(500).await;
     let metrics = Metrics::new("frontend");

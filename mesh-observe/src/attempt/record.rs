@@ -85,6 +85,11 @@ impl AttemptRecord {
 
 impl Drop for AttemptRecord {
     fn drop(&mut self) {
-        self.end(Outcome::Dropped);
+        // Whoever gave it up may have noted why, such as a time limit.
+        let outcome = match self.outbound.attempt().outcome() {
+            Some(AttemptOutcome::Failed { kind, .. }) => Outcome::Failed(kind),
+            _ => Outcome::Dropped,
+        };
+        self.end(outcome);
     }
 }

@@ -97,9 +97,7 @@ fn end_span(
     if let Some(target) = outbound.attempts().filter_map(Attempt::target).last() {
         span.set_attribute(spans::target(target.id()));
     }
-    if outbound.attempts().nth(1).is_some() {
-        record_first(span, tracing, outbound, service);
-    }
+    record_first(span, tracing, outbound, service);
     let (attributes, status) = spans::ending(outcome);
     span.set_attributes(attributes);
     if let Some(status) = status {
@@ -110,25 +108,27 @@ fn end_span(
 
 /// The first attempt's own span: known to be wanted only once there is a second.
 fn record_first(span: &Span, tracing: &Tracing, outbound: &Outbound, service: &str) {
-    let Some(first) = outbound.attempts().next() else {
+    let mut attempts = outbound.attempts();
+    let (Some(first), Some(second)) = (attempts.next(), attempts.next()) else {
         return;
     };
-    let Some(ending) = first.outcome() else {
-        return;
-    };
-    let (outcome, after) = match ending {
-        AttemptOutcome::Response {
+    let (outcome, end) = match first.outcome() {
+        Some(AttemptOutcome::Response {
             status,
             grpc,
             after,
-        } => (
-            grpc.filter(|code| *code != 0)
-                .map_or(Outcome::Status(status), Outcome::Grpc),
-            after,
-        ),
-        AttemptOutcome::Failed { kind, after } => (Outcome::Failed(kind), after),
+        }) => {
+            let failed = grpc.filter(|code| *code != 0).map(Outcome::Grpc);
+            let outcome = failed.unwrap_or(Outcome::Status(status));
+            (outcome, first.started + after)
+        }
+        Some(AttemptOutcome::Failed { kind, after }) => {
+            (Outcome::Failed(kind), first.started + after)
+        }
+        // Given up, at the latest when the next one began.
+        None => (Outcome::Dropped, second.started),
     };
-    let times = (first.started, first.started + after);
+    let times = (first.started, end);
     tracing.record_attempt(span.span_context(), "attempt 0", times, |span| {
         let address = first.endpoint().map(|endpoint| &endpoint.address);
         span.set_attributes(spans::peer(service, address));

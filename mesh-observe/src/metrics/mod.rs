@@ -23,6 +23,9 @@
 //! | `mesh_trace_spans_exported_total`, `mesh_trace_spans_dropped_total`, `mesh_trace_export_failures_total` | – | `tracing.zipkin.*` |
 //! | `mesh_metrics_overflow_total` | – | – |
 //!
+//! The error rate of an edge is the share of `mesh_client_requests_total` with an `error_type` that is neither empty nor
+//! `cancelled`: statuses from 500, gRPC failures, broken bodies, and every [`ErrorKind`](mesh_core::error::ErrorKind).
+//!
 //! **Labels come from finite sets**: names of services, targets and routes out of the configuration, names of verified
 //! peers, status codes that are registered (others count as `other`), error kinds. Nothing a request carries becomes a
 //! label. Besides, a service keeps at most [`DEFAULT_SERIES_LIMIT`] label sets of its requests; what comes later is

@@ -33,7 +33,7 @@ pub struct TraceConfig {
     /// then only forced requests are.
     pub sampling_percent: f64,
     /// Whether callers are outsiders, as a gateway's are. Then `x-envoy-force-trace` and `x-request-id` are not
-    /// taken from them. Default false.
+    /// taken from them; a trace context still is, with its decision, as Envoy does. Default false.
     pub edge: bool,
     /// Whether `x-client-trace-id` forces a trace at the edge. Default true, as Envoy's client sampling is 100 %.
     pub allow_client_trace: bool,

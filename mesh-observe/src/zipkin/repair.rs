@@ -94,3 +94,58 @@ fn endpoint(service: Option<&str>, address: Option<(IpAddr, Option<u16>)>) -> Va
     }
     Value::Object(endpoint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repaired(body: &'static str) -> (String, u64) {
+        let (body, count) = batch(
+            Bytes::from_static(body.as_bytes()),
+            &ZipkinConfig::new("web"),
+        );
+        (String::from_utf8(body.to_vec()).unwrap(), count)
+    }
+
+    #[test]
+    fn what_is_no_batch_is_sent_as_it_is() {
+        for body in ["", "{}", "nonsense", "[1", "null"] {
+            assert_eq!(repaired(body), (body.to_owned(), 0));
+        }
+    }
+
+    #[test]
+    fn fields_of_a_wrong_type_are_left_alone() {
+        let (body, count) = repaired(
+            r#"[1, {"duration": "0", "parentId": 0, "traceId": 5, "tags": []}, {"tags": {"network.peer.port": 7}}]"#,
+        );
+        let spans: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(count, 3);
+        assert_eq!(spans[0], 1);
+        assert_eq!(spans[1]["duration"], "0");
+        assert_eq!(spans[1]["localEndpoint"], json!({"serviceName": "web"}));
+        assert!(spans[2].get("remoteEndpoint").is_none());
+    }
+
+    #[test]
+    fn only_a_parent_of_zeros_is_removed() {
+        let (body, _) = repaired(
+            r#"[{"parentId": "0000000000000000"}, {"parentId": "0000000000000001", "duration": 2}]"#,
+        );
+        let spans: Value = serde_json::from_str(&body).unwrap();
+        assert!(spans[0].get("parentId").is_none());
+        assert_eq!(spans[1]["parentId"], "0000000000000001");
+        assert_eq!(spans[1]["duration"], 2);
+    }
+
+    #[test]
+    fn a_remote_host_that_is_no_address_gives_its_service_only() {
+        let (body, _) = repaired(
+            r#"[{"tags": {"peer.service": "db", "network.peer.address": "db.internal", "network.peer.port": "5432"}},
+                {"tags": {"network.peer.address": "::1", "network.peer.port": "99999"}}]"#,
+        );
+        let spans: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(spans[0]["remoteEndpoint"], json!({"serviceName": "db"}));
+        assert_eq!(spans[1]["remoteEndpoint"], json!({"ipv6": "::1"}));
+    }
+}
