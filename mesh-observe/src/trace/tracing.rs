@@ -66,7 +66,7 @@ struct CallPosition {
 }
 
 impl Tracing {
-    /// Tracing with spans of `provider`, which should sample what has no parent and have [`MeshIds`] as its generator
+    /// Tracing with spans of `provider`, which should sample what has no parent and have [`MeshIds`](super::MeshIds) as its generator
     /// of identifiers. The decision whether a request is traced is made here and not by the provider.
     ///
     /// # Errors
