@@ -66,8 +66,8 @@ struct CallPosition {
 }
 
 impl Tracing {
-    /// Tracing with spans of `provider`, which should sample what has no parent and have [`MeshIds`](super::MeshIds) as its generator
-    /// of identifiers. The decision whether a request is traced is made here and not by the provider.
+    /// Tracing with spans of `provider`, which should sample what has no parent and draw its identifiers from
+    /// [`MeshIds`](super::MeshIds). Whether a request is traced is decided here and not by the provider.
     ///
     /// # Errors
     ///
