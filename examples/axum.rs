@@ -22,7 +22,9 @@ async fn main() -> Result<(), BoxError> {
 
     let listener = me.listen().await?;
     println!("listening {}", listener.local_addr()?);
-    mesh::serve(listener, &me, mesh::server(&me).layer(app)).until(stop()).await?;
+    mesh::serve(listener, &me, mesh::server(&me).layer(app))
+        .until(stop())
+        .await?;
     Ok(())
 }
 

@@ -24,7 +24,9 @@ async fn main() -> Result<(), BoxError> {
 
     let listener = me.listen().await?;
     println!("listening {}", listener.local_addr()?);
-    mesh::serve(listener, &me, mesh::server(&me).layer(app)).until(stop()).await?;
+    mesh::serve(listener, &me, mesh::server(&me).layer(app))
+        .until(stop())
+        .await?;
     Ok(())
 }
 
@@ -32,7 +34,12 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let text = match request.uri().path() {
         "/hello" => {
             let peer = Peer::of(&request);
-            format!("hello {}", peer.as_ref().and_then(|peer| peer.service_name()).unwrap_or("stranger"))
+            format!(
+                "hello {}",
+                peer.as_ref()
+                    .and_then(|peer| peer.service_name())
+                    .unwrap_or("stranger")
+            )
         }
         "/lucky" => lucky().await.unwrap_or_else(|error| error.to_string()),
         _ => "nothing here".to_owned(),
@@ -42,7 +49,11 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 
 /// Retries alone: a policy, a service, nothing else.
 async fn lucky() -> Result<String, mesh::Error> {
-    let policy = RetryPolicy { max: 2, on: RetryOn::GATEWAY_ERROR, ..RetryPolicy::default() };
+    let policy = RetryPolicy {
+        max: 2,
+        on: RetryOn::GATEWAY_ERROR,
+        ..RetryPolicy::default()
+    };
     let tries = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&tries);
     let flaky = tower::service_fn(move |_| {
@@ -54,9 +65,15 @@ async fn lucky() -> Result<String, mesh::Error> {
         *response.status_mut() = status;
         std::future::ready(Ok::<_, Infallible>(response))
     });
-    let patient = ServiceBuilder::new().layer(RetryLayer::new(policy)).service(flaky);
+    let patient = ServiceBuilder::new()
+        .layer(RetryLayer::new(policy))
+        .service(flaky);
     let response = patient.oneshot(Request::new(Body::empty())).await?;
-    Ok(format!("{} after {} tries", response.status().as_u16(), tries.load(Ordering::Relaxed)))
+    Ok(format!(
+        "{} after {} tries",
+        response.status().as_u16(),
+        tries.load(Ordering::Relaxed)
+    ))
 }
 
 async fn stop() {

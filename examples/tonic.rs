@@ -22,11 +22,16 @@ async fn main() -> Result<(), BoxError> {
     let me = Identity::of(&mesh, "greeter-tonic").await?;
 
     let alone = ObserveServerLayer::new(Metrics::new("greeter-alone"));
-    let app = tonic::service::Routes::new(Greeter).prepare().into_axum_router().layer(alone);
+    let app = tonic::service::Routes::new(Greeter)
+        .prepare()
+        .into_axum_router()
+        .layer(alone);
 
     let listener = me.listen().await?;
     println!("listening {}", listener.local_addr()?);
-    mesh::serve(listener, &me, mesh::server(&me).layer(app)).until(stop()).await?;
+    mesh::serve(listener, &me, mesh::server(&me).layer(app))
+        .until(stop())
+        .await?;
     Ok(())
 }
 
@@ -65,7 +70,11 @@ impl UnaryService<Vec<u8>> for Hello {
 
     fn call(&mut self, request: Request<Vec<u8>>) -> Self::Future {
         let peer = Peer::of_extensions(request.extensions());
-        let caller = peer.as_ref().and_then(|peer| peer.service_name()).unwrap_or("stranger").to_owned();
+        let caller = peer
+            .as_ref()
+            .and_then(|peer| peer.service_name())
+            .unwrap_or("stranger")
+            .to_owned();
         let greeting = String::from_utf8_lossy(request.get_ref()).into_owned();
         std::future::ready(match greeting.as_str() {
             "" => Err(Status::invalid_argument("say something")),

@@ -153,7 +153,7 @@ pub struct TargetState {
     pub picks: AtomicU64,
 }
 
-/// Number of cells of a [`BudgetState`].
+/// Number of cells of a retry budget.
 pub const BUDGET_CELLS: usize = 16;
 
 /// What is counted about one destination service, as seen by one local service.
