@@ -2,6 +2,8 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Mutex;
 
+use axum::http::HeaderMap;
+
 use super::*;
 use crate::backend::{self, BackendConfig, Version};
 use crate::random::Dice;
