@@ -1,5 +1,7 @@
-//! The `Service` contract suite, fixtures and an in-memory network, behind the feature `testing`.
+//! The `Service` contract suite, fixtures, an in-memory network and the reader of conformance vectors, behind the feature
+//! `testing`.
 
 pub mod contract;
 pub mod fixtures;
 pub mod network;
+pub mod vectors;
