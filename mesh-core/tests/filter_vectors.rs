@@ -1,137 +1,35 @@
 //! The conformance vectors of the filter language, and the language against a slow evaluator.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::Path;
 
-use mesh_core::catalog::{CheckRecord, CheckStatus, Instance, Node, TaggedAddress, Weights};
+use mesh_core::catalog::{CheckRecord, Instance};
 use mesh_core::filter::{BindErrorKind, Filter};
+use mesh_core::testing::vectors::filter::{answer, instance};
+use mesh_core::testing::vectors::{CaseKind, Vectors};
 use proptest::prelude::*;
-use serde_json::Value;
 
-fn file() -> Value {
+fn file() -> Vectors {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../tests/vectors/traffic-open.json"
     );
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .map(|list| list.iter().map(text).collect())
-        .unwrap_or_default()
-}
-
-fn map(value: &Value) -> BTreeMap<String, String> {
-    let pairs = value.as_object().into_iter().flatten();
-    pairs
-        .map(|(key, value)| (key.clone(), text(value)))
-        .collect()
-}
-
-fn number<T: TryFrom<u64> + Default>(value: &Value) -> T {
-    value
-        .as_u64()
-        .and_then(|n| T::try_from(n).ok())
-        .unwrap_or_default()
-}
-
-fn tagged(value: &Value) -> BTreeMap<String, TaggedAddress> {
-    let pairs = value.as_object().into_iter().flatten();
-    let address = |value: &Value| TaggedAddress {
-        address: text(&value["address"]),
-        port: number(&value["port"]),
-    };
-    pairs
-        .map(|(key, value)| (key.clone(), address(value)))
-        .collect()
-}
-
-fn instance(value: &Value) -> (Instance, Vec<CheckRecord>) {
-    let (service, node) = (&value["service"], &value["node"]);
-    let node = Node {
-        id: text(&node["id"]),
-        name: text(&node["name"]),
-        address: text(&node["address"]),
-        datacenter: text(&node["datacenter"]),
-        meta: map(&node["meta"]),
-        tagged_addresses: map(&node["tagged_addresses"]),
-        ..Node::default()
-    };
-    let instance = Instance {
-        id: text(&service["id"]).into(),
-        service: text(&service["name"]).into(),
-        address: text(&service["address"]),
-        port: number(&service["port"]),
-        tags: texts(&service["tags"]),
-        meta: map(&service["meta"]),
-        kind: text(&service["kind"]),
-        weights: Weights {
-            passing: number(&service["weights"]["passing"]),
-            warning: number(&service["weights"]["warning"]),
-        },
-        tagged_addresses: tagged(&service["tagged_addresses"]),
-        enable_tag_override: service["enable_tag_override"].as_bool().unwrap(),
-        node: Arc::new(node),
-        ..Instance::default()
-    };
-    let check = |check: &Value| CheckRecord {
-        check_id: text(&check["check_id"]),
-        name: text(&check["name"]),
-        node: text(&check["node"]),
-        status: CheckStatus::from_name(check["status"].as_str().unwrap()).unwrap(),
-        notes: text(&check["notes"]),
-        output: text(&check["output"]),
-        service_id: text(&check["service_id"]),
-        service_name: text(&check["service_name"]),
-        service_tags: texts(&check["service_tags"]),
-        kind: text(&check["type"]),
-        ..CheckRecord::default()
-    };
-    let checks = value["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(check)
-        .collect();
-    (instance, checks)
-}
-
-fn answer(
-    expression: &str,
-    instance: &Instance,
-    checks: &[CheckRecord],
-) -> Result<bool, &'static str> {
-    let filter = Filter::parse(expression).map_err(|_| "parse")?;
-    let bound = filter.bind().map_err(|_| "bind")?;
-    Ok(bound.matches(instance, checks))
+    Vectors::read(Path::new(path)).unwrap()
 }
 
 #[test]
 fn every_vector_is_answered_as_consul_does() {
     let file = file();
-    let vectors = file["filter"].as_array().unwrap();
-    assert!(!vectors.is_empty());
-    for vector in vectors {
-        let (instance, checks) = instance(&file["instances"][vector["instance"].as_str().unwrap()]);
-        let expression = vector["expression"].as_str().unwrap();
-        let expect = match vector["expect"].as_bool() {
-            Some(expect) => Ok(expect),
-            None => Err(vector["error_stage"].as_str().unwrap()),
-        };
-        let got = answer(expression, &instance, &checks);
-        assert_eq!(got, expect, "{} {expression}", vector["id"]);
-    }
+    let judged = file.of_kind(CaseKind::Filter);
+    let judged: Vec<_> = judged.map(|case| (case.id(), case.judge())).collect();
+    assert!(!judged.is_empty());
+    let failures = judged.iter().filter(|(_, outcome)| outcome.is_err());
+    let failures: Vec<_> = failures.collect();
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
 fn web() -> (Instance, Vec<CheckRecord>) {
-    instance(&file()["instances"]["web-v1"])
+    instance(&file().document()["instances"]["web-v1"]).unwrap()
 }
 
 #[test]

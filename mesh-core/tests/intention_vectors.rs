@@ -2,231 +2,50 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HeaderMap;
 use mesh_core::config::{
-    Diagnostic, Entry, EntrySet, IntentionHttp, IntentionSource, JwtProvider, Permission,
-    ServiceIntentions, Source, read_entry,
+    Diagnostic, Entry, EntrySet, IntentionHttp, IntentionSource, Permission, ServiceIntentions,
+    Source, read_entry,
 };
-use mesh_core::identity::{TrustDomain, leaf_identity};
-use mesh_core::intention::{
-    By, Claims, Context, Decision, PeerCluster, Permitted, RequestFacts, Table, Verdict, evaluate,
-};
-use mesh_core::normalize::{self, HeaderFate, Normalization, Normalized};
+use mesh_core::identity::TrustDomain;
+use mesh_core::intention::{By, Context, Decision, PeerCluster, RequestFacts, Table, evaluate};
+use mesh_core::testing::vectors::intention::{Outcome, context, entries, outcome, read};
+use mesh_core::testing::vectors::{CaseKind, Vectors};
 use serde_json::Value;
 
-fn file() -> Value {
+fn file() -> Vectors {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../tests/vectors/security-open.json"
     );
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    Vectors::read(Path::new(path)).unwrap()
 }
 
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_default().to_owned()
+fn judge_all(kind: CaseKind) {
+    let file = file();
+    let judged = file.of_kind(kind);
+    let judged: Vec<_> = judged.map(|case| (case.id(), case.judge())).collect();
+    assert!(!judged.is_empty());
+    let failures = judged.iter().filter(|(_, outcome)| outcome.is_err());
+    let failures: Vec<_> = failures.collect();
+    assert!(failures.is_empty(), "{failures:#?}");
 }
 
-fn list<T>(value: &Value, key: &str, each: impl Fn(&Value) -> T) -> Vec<T> {
-    value[key]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(each)
-        .collect()
-}
-
-fn object<T>(value: &Value, key: &str, read: impl Fn(&Value) -> T) -> Option<T> {
-    value.get(key).filter(|value| value.is_object()).map(read)
-}
-
-/// Reads an entry as from Consul's API.
-fn read(kind: &str, value: &Value) -> Result<Entry, Vec<Diagnostic>> {
-    let mut value = value.clone();
-    value["Kind"] = kind.into();
-    read_entry(Source::new("vector.json", value.to_string())).map(|(entry, _)| entry)
-}
-
-fn entries(vector: &Value) -> EntrySet {
-    let intentions = |value: &Value| read("service-intentions", value).unwrap();
-    let mut entries: EntrySet = list(vector, "entries", intentions).into_iter().collect();
-    for provider in list(vector, "jwt_providers", |value| JwtProvider {
-        name: text(value, "Name").into(),
-        issuer: text(value, "Issuer"),
-        ..JwtProvider::default()
-    }) {
-        entries.insert(provider.into());
-    }
-    if let Some(mesh) = object(vector, "mesh", |value| read("mesh", value).unwrap()) {
-        entries.insert(mesh);
-    }
-    entries
-}
-
-fn context(environment: &Value, vector: &Value) -> Context {
-    let peers = list(environment, "peers", |peer| {
-        let cluster = PeerCluster {
-            trust_domain: TrustDomain::new(&text(peer, "trust_domain")).unwrap(),
-            exported_partition: text(peer, "exported_partition"),
-        };
-        (Arc::from(text(peer, "name")), cluster)
-    });
-    Context {
-        trust_domain: TrustDomain::new(&text(environment, "trust_domain")).unwrap(),
-        default: match vector["default_policy"].as_str().unwrap() {
-            "allow" => Decision::Allow,
-            _ => Decision::Deny,
-        },
-        http: matches!(
-            vector["request"]["protocol"].as_str(),
-            Some("http" | "http2" | "grpc")
-        ),
-        peers: peers.into_iter().collect(),
-    }
-}
-
-enum Outcome {
-    Verdict(Verdict, Option<String>),
-    Reject(u16),
-    Redirect,
-}
-
-/// Headers after the rule about underscores, and the authority; `None` if the request is refused.
-fn headers(settings: &Normalization, request: &Value) -> Option<(HeaderMap, String)> {
-    let mut headers = HeaderMap::new();
-    let mut authority = text(request, "authority");
-    for pair in request["headers"].as_array().into_iter().flatten() {
-        let (name, value) = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
-        match normalize::header(settings, name) {
-            HeaderFate::Reject => return None,
-            HeaderFate::Drop => {}
-            HeaderFate::Keep if name.eq_ignore_ascii_case("host") || name == ":authority" => {
-                value.clone_into(&mut authority);
-            }
-            HeaderFate::Keep => {
-                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-                headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-            }
-        }
-    }
-    Some((headers, authority))
-}
-
-fn judge(environment: &Value, vector: &Value) -> Outcome {
-    let (entries, context, request) = (
-        entries(vector),
-        context(environment, vector),
-        &vector["request"],
-    );
-    let table = Table::compile(&text(request, "destination"), &entries, &context).unwrap();
-    let caller = text(&request["source"], "spiffe_id");
-    let caller = leaf_identity(std::iter::once(caller.as_bytes()))
-        .unwrap()
-        .id;
-    if !context.http {
-        return Outcome::Verdict(evaluate(&table, &caller, None), None);
-    }
-    let settings = Normalization::of(entries.mesh().map(|mesh| &**mesh));
-    let Some((headers, authority)) = headers(&settings, request) else {
-        return Outcome::Reject(400);
-    };
-    let (method, raw) = (text(request, "method"), text(request, "path"));
-    let path = match normalize::target(&settings, &method.parse().unwrap(), &raw) {
-        Normalized::Unchanged => raw,
-        Normalized::Changed(path) => path,
-        Normalized::Reject(status) => return Outcome::Reject(status),
-        Normalized::Redirect(_) => return Outcome::Redirect,
-    };
-    let claims: Option<Claims> = object(request, "jwt", |claims| {
-        serde_json::from_value(claims.clone()).unwrap()
-    });
-    let facts = RequestFacts {
-        method: &method,
-        path: &path,
-        authority: &authority,
-        headers: &headers,
-        xfcc: request["xfcc"].as_str(),
-        claims: claims.as_ref(),
-    };
-    Outcome::Verdict(evaluate(&table, &caller, Some(&facts)), Some(path.clone()))
-}
-
-fn check_matched(id: &str, matched: &Value, verdict: &Verdict) {
-    if matched == "default" {
-        assert_eq!(verdict.by, By::Default, "{id}");
-        return;
-    }
-    let By::Rule {
-        rule,
-        permitted,
-        jwt_unsatisfied,
-    } = &verdict.by
-    else {
-        panic!("{id}: the default policy decided");
-    };
-    assert_eq!(*rule.entry, *text(matched, "entry"), "{id}");
-    assert_eq!(*rule.source, *text(matched, "source"), "{id}");
-    assert_eq!(rule.peer.as_deref(), matched["peer"].as_str(), "{id}");
-    assert_eq!(
-        Some(u64::from(rule.precedence)),
-        matched["precedence"].as_u64(),
-        "{id}"
-    );
-    assert_eq!(*jwt_unsatisfied, matched["jwt"] == "unsatisfied", "{id}");
-    match matched.get("permission") {
-        None => assert!(
-            matches!(permitted, Permitted::Plain | Permitted::NotJudged),
-            "{id}"
-        ),
-        Some(Value::Null) => assert!(
-            matches!(permitted, Permitted::NoneMatched | Permitted::NotJudged),
-            "{id}"
-        ),
-        Some(index) => {
-            let index = usize::try_from(index.as_u64().unwrap()).unwrap();
-            assert_eq!(*permitted, Permitted::By(index), "{id}");
-        }
-    }
+fn judge(file: &Vectors, case: &Value) -> Outcome {
+    outcome(&file.document()["environment"], case).unwrap()
 }
 
 #[test]
 fn every_caller_is_judged_as_the_vectors_say() {
-    let file = file();
-    let vectors: Vec<&Value> = file["intentions"].as_array().unwrap().iter().collect();
-    let mut judged = 0;
-    for vector in vectors
-        .into_iter()
-        .filter(|vector| vector["kind"] == "authorize")
-    {
-        judged += 1;
-        let (id, expect) = (text(vector, "id"), &vector["expect"]);
-        let decision = text(expect, "decision");
-        match judge(&file["environment"], vector) {
-            Outcome::Reject(status) => {
-                assert_eq!(decision, "reject", "{id}");
-                assert_eq!(
-                    Some(u64::from(status)),
-                    expect["http_status"].as_u64(),
-                    "{id}"
-                );
-            }
-            Outcome::Redirect => assert_eq!(decision, "redirect", "{id}"),
-            Outcome::Verdict(verdict, path) => {
-                assert_eq!(decision, verdict.decision.as_str(), "{id}: {verdict}");
-                check_matched(&id, &expect["matched"], &verdict);
-                if let Some(expected) = expect["path_after_normalization"].as_str() {
-                    let path = path.unwrap();
-                    assert_eq!(
-                        normalize::without_query(&path),
-                        normalize::without_query(expected),
-                        "{id}"
-                    );
-                }
-            }
-        }
-    }
-    assert!(judged > 0);
+    judge_all(CaseKind::Authorize);
+}
+
+#[test]
+fn entries_are_accepted_and_refused_as_the_vectors_say() {
+    judge_all(CaseKind::Validate);
 }
 
 #[test]
@@ -305,15 +124,15 @@ fn a_provider_without_an_entry_is_a_problem_and_satisfies_nothing() {
     let file = file();
     let table = Table::compile(
         "api",
-        &entries(&value),
-        &context(&file["environment"], &value),
+        &entries(&value).unwrap(),
+        &context(&file.document()["environment"], &value).unwrap(),
     )
     .unwrap();
     assert_eq!(
         table.problems()[0].field.as_deref().unwrap(),
         "JWT.Providers[0].Name"
     );
-    let Outcome::Verdict(verdict, _) = judge(&file["environment"], &value) else {
+    let Outcome::Verdict(verdict, _) = judge(&file, &value) else {
         panic!("no verdict");
     };
     assert_eq!(verdict.decision, Decision::Deny);
@@ -373,7 +192,7 @@ fn sources_of_unknown_peers_are_dropped() {
             "destination": "api", "protocol": "tcp"
         }
     });
-    let Outcome::Verdict(verdict, _) = judge(&file()["environment"], &value) else {
+    let Outcome::Verdict(verdict, _) = judge(&file(), &value) else {
         panic!("no verdict");
     };
     assert_eq!(verdict.by, By::Default);
@@ -395,7 +214,7 @@ fn a_peered_caller_over_http_comes_through_the_own_gateway() {
                 "path": "/", "headers": [], "xfcc": xfcc
             }
         });
-        let Outcome::Verdict(verdict, _) = judge(&file()["environment"], &value) else {
+        let Outcome::Verdict(verdict, _) = judge(&file(), &value) else {
             panic!("no verdict");
         };
         verdict.is_allowed()
@@ -436,7 +255,7 @@ fn identities_of_another_kind_match_no_local_source() {
             "entries": [{"Name": "*", "Sources": [{"Name": "*", "Action": "allow"}]}],
             "request": {"source": {"spiffe_id": caller}, "destination": "api", "protocol": "tcp"}
         });
-        let Outcome::Verdict(verdict, _) = judge(&file()["environment"], &value) else {
+        let Outcome::Verdict(verdict, _) = judge(&file(), &value) else {
             panic!("no verdict");
         };
         verdict.is_allowed()
@@ -470,7 +289,7 @@ fn headers_are_compared_as_documented() {
                 "destination": "api", "protocol": "http", "method": "GET", "path": "/", "headers": headers
             }
         });
-        let Outcome::Verdict(verdict, _) = judge(&file()["environment"], &value) else {
+        let Outcome::Verdict(verdict, _) = judge(&file(), &value) else {
             panic!("no verdict");
         };
         verdict.is_allowed()
@@ -556,7 +375,7 @@ fn claims_are_walked_by_key_and_lists_may_contain_the_value() {
                 "destination": "api", "protocol": "http", "method": "GET", "path": "/", "headers": [], "jwt": claims
             }
         });
-        let Outcome::Verdict(verdict, _) = judge(&file()["environment"], &value) else {
+        let Outcome::Verdict(verdict, _) = judge(&file(), &value) else {
             panic!("no verdict");
         };
         verdict.is_allowed()
@@ -592,27 +411,6 @@ fn check_refused(value: &Value, wording: &str) {
         problems.iter().any(said),
         "{wording} is not in {problems:#?}"
     );
-}
-
-#[test]
-fn entries_are_accepted_and_refused_as_the_vectors_say() {
-    let file = file();
-    let vectors = file["intentions"].as_array().unwrap();
-    let mut checked = 0;
-    for vector in vectors.iter().filter(|vector| vector["kind"] == "validate") {
-        checked += 1;
-        let expect = &vector["expect"];
-        if expect["valid"] == true {
-            assert!(
-                read("service-intentions", &vector["entry"]).is_ok(),
-                "{}",
-                text(vector, "id")
-            );
-        } else {
-            check_refused(&vector["entry"], &text(expect, "consul_message_contains"));
-        }
-    }
-    assert!(checked > 0);
 }
 
 #[test]
