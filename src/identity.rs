@@ -60,7 +60,9 @@ pub enum IdentityError {
         source: mesh_core::BoxError,
     },
     /// The metrics address could not be listened on.
-    #[error("the metrics of `{service}` cannot be served on {address} (envoy_prometheus_bind_addr)")]
+    #[error(
+        "the metrics of `{service}` cannot be served on {address} (envoy_prometheus_bind_addr)"
+    )]
     Metrics {
         /// The service.
         service: String,
@@ -96,7 +98,13 @@ impl Identity {
 
     /// As [`Identity::of`], with settings of the process's own.
     pub fn builder(mesh: &Mesh, name: &str) -> IdentityBuilder {
-        IdentityBuilder { mesh: mesh.clone(), name: name.to_owned(), tls: None, trace: None, zipkin: None }
+        IdentityBuilder {
+            mesh: mesh.clone(),
+            name: name.to_owned(),
+            tls: None,
+            trace: None,
+            zipkin: None,
+        }
     }
 
     /// Name of the service.
@@ -159,10 +167,17 @@ impl Identity {
     /// What the operating system says, with the address; [`io::ErrorKind::NotFound`] when nothing is registered here.
     pub async fn listen(&self) -> io::Result<TcpListener> {
         let Some(instance) = self.instance() else {
-            let message = format!("`{}` has no registration that says where to listen", self.service());
+            let message = format!(
+                "`{}` has no registration that says where to listen",
+                self.service()
+            );
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         };
-        let host = if instance.address.is_empty() { &instance.node.address } else { &instance.address };
+        let host = if instance.address.is_empty() {
+            &instance.node.address
+        } else {
+            &instance.address
+        };
         bind(host, instance.port).await
     }
 
@@ -181,20 +196,27 @@ impl Identity {
         if snapshot.intentions.is_http() {
             return true;
         }
-        let Some(peer) = info.peer.as_ref().map(PeerIdentity::spiffe_id) else { return false };
+        let Some(peer) = info.peer.as_ref().map(PeerIdentity::spiffe_id) else {
+            return false;
+        };
         mesh_core::intention::evaluate(&snapshot.intentions, peer, None).is_allowed()
     }
 }
 
 pub(crate) async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((host, port))
-        .await
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}")))
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {host}:{port}: {error}"),
+        )
+    })
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("spiffe_id", self.spiffe_id()).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("spiffe_id", self.spiffe_id())
+            .finish_non_exhaustive()
     }
 }
 
@@ -210,7 +232,9 @@ pub struct IdentityBuilder {
 
 impl fmt::Debug for IdentityBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdentityBuilder").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("IdentityBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -241,9 +265,24 @@ impl IdentityBuilder {
         let world = self.mesh.world().snapshot();
         let (service, instance) = find(&world, &self.name)?;
         let definition = definition(&world, instance.as_deref());
-        let trace = self.trace.unwrap_or_else(|| TraceConfig::new(Arc::clone(&service)));
+        // Callers of a gateway are outsiders: what only the mesh may ask for is not taken from them.
+        let edge = instance
+            .as_ref()
+            .is_some_and(|instance| instance.kind == "ingress-gateway");
+        let trace = self.trace.unwrap_or_else(|| TraceConfig {
+            edge,
+            ..TraceConfig::new(Arc::clone(&service))
+        });
         let metrics = definition.as_deref().and_then(prometheus_bind_addr);
-        let telemetry = Telemetry::start(&self.mesh, &service, instance.as_ref(), metrics, trace, self.zipkin).await?;
+        let telemetry = Telemetry::start(
+            &self.mesh,
+            &service,
+            instance.as_ref(),
+            metrics,
+            trace,
+            self.zipkin,
+        )
+        .await?;
         let tls = match self.tls {
             Some(tls) => tls,
             None => certificate(&self.mesh, &world, &service, telemetry.counted()).await?,
@@ -251,9 +290,19 @@ impl IdentityBuilder {
         telemetry.watch_certificate(&tls);
         let connector = TlsConnector::new(Tcp, tls.clone()).with_events(telemetry.counted());
         let scope = self.mesh.scope(&service);
-        let pools = Pools::new(BoxConnect::new(connector));
-        let inner = Inner { service, instance, mesh: self.mesh, scope, tls, pools, telemetry };
-        Ok(Identity { inner: Arc::new(inner) })
+        let pools = Pools::new(tls.spiffe_id().as_str(), BoxConnect::new(connector));
+        let inner = Inner {
+            service,
+            instance,
+            mesh: self.mesh,
+            scope,
+            tls,
+            pools,
+            telemetry,
+        };
+        Ok(Identity {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -265,7 +314,10 @@ fn find(world: &World, name: &str) -> Result<(Arc<str>, Option<Arc<Instance>>), 
         ([], None) => Ok((Arc::from(name), None)),
         (several, None) => {
             let ids: Vec<&str> = several.iter().map(|instance| &*instance.id).collect();
-            Err(IdentityError::Ambiguous { service: name.to_owned(), ids: ids.join(", ") })
+            Err(IdentityError::Ambiguous {
+                service: name.to_owned(),
+                ids: ids.join(", "),
+            })
         }
     }
 }
@@ -273,7 +325,9 @@ fn find(world: &World, name: &str) -> Result<(Arc<str>, Option<Arc<Instance>>), 
 fn definition(world: &World, instance: Option<&Instance>) -> Option<Arc<ServiceDefinition>> {
     let instance = instance?;
     let mut definitions = world.services.iter();
-    definitions.find(|d| d.name == instance.service && d.port == i64::from(instance.port)).cloned()
+    definitions
+        .find(|d| d.name == instance.service && d.port == i64::from(instance.port))
+        .cloned()
 }
 
 async fn certificate(
@@ -282,7 +336,10 @@ async fn certificate(
     service: &Arc<str>,
     events: Counted,
 ) -> Result<mesh_tls::credentials::Identity, IdentityError> {
-    let failed = |source: mesh_core::BoxError| IdentityError::Certificate { service: service.to_string(), source };
+    let failed = |source: mesh_core::BoxError| IdentityError::Certificate {
+        service: service.to_string(),
+        source,
+    };
     let settings = &world.settings.certificates;
     let clock = mesh.clock();
     match (settings.source.as_str(), &settings.files) {
@@ -290,18 +347,19 @@ async fn certificate(
             let base = mesh.directory().unwrap_or(Path::new("."));
             let local = files.bundles.first().map_or("", String::as_str);
             let source = mesh_tls::credentials::FilesSource::new(
-                &world.trust_domain,
-                base.join(&files.cert),
                 base.join(&files.key),
+                base.join(&files.cert),
+                &world.trust_domain,
                 base.join(local),
-            )
-            .map_err(|error| failed(error.into()))?;
+            );
             mesh_tls::credentials::Identity::obtain_with(source, service, clock, events)
                 .await
                 .map_err(|error| failed(error.into()))
         }
         ("" | "dev-ca", _) => dev_ca(mesh, world, service, events).await.map_err(failed),
-        (other, _) => Err(failed(format!("`certificates.source = \"{other}\"` is not supported").into())),
+        (other, _) => Err(failed(
+            format!("`certificates.source = \"{other}\"` is not supported").into(),
+        )),
     }
 }
 

@@ -22,8 +22,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
+use axum::http::{Request, Response, StatusCode, header};
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
 use bytes::Bytes;
@@ -109,7 +108,6 @@ async fn bird_picture(Path(file): Path<String>) -> axum::response::Response {
 async fn shuffle<C, RB, E>(
     State(frontend): State<Arc<Frontend<C>>>,
     Query(query): Query<Pairs>,
-    caller: Parts,
 ) -> impl IntoResponse
 where
     C: Service<Request<Body>, Response = Response<RB>, Error = E> + Clone + Send + Sync + 'static,
@@ -120,57 +118,26 @@ where
 {
     let url = format!("{}/bird{}", frontend.backend_url, query::copy(&query));
     let started = Instant::now();
-    let outcome = call_backend(frontend.client.clone(), url, caller).await;
+    let outcome = call_backend(frontend.client.clone(), url).await;
     let shuffled = digest(outcome, go_duration(started.elapsed()));
     ([(header::CACHE_CONTROL, "no-store")], Json(shuffled))
 }
 
-async fn call_backend<C, RB, E>(
-    client: C,
-    url: String,
-    caller: Parts,
-) -> Result<(StatusCode, Bytes), BoxError>
+async fn call_backend<C, RB, E>(client: C, url: String) -> Result<(StatusCode, Bytes), BoxError>
 where
     C: Service<Request<Body>, Response = Response<RB>, Error = E>,
     RB: http_body::Body<Data = Bytes>,
     RB::Error: Into<BoxError>,
     E: Into<BoxError>,
 {
-    let mut request = Request::get(url).body(Body::empty())?;
-    carry_context(caller, &mut request);
+    // Trace and deadline of the request being served go along by themselves.
+    let request = Request::get(url).body(Body::empty())?;
     let response = client.oneshot(request).await.map_err(Into::into)?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LARGEST_ANSWER)
         .collect()
         .await?;
     Ok((status, body.to_bytes()))
-}
-
-/// Makes the call part of the request that it serves: the trace goes on, and whatever the mesh
-/// has noted in the extensions (the deadline, say) holds for the call as well.
-fn carry_context(caller: Parts, request: &mut Request<Body>) {
-    const TRACE: [HeaderName; 10] = [
-        HeaderName::from_static("x-request-id"),
-        HeaderName::from_static("x-client-trace-id"),
-        HeaderName::from_static("traceparent"),
-        HeaderName::from_static("tracestate"),
-        HeaderName::from_static("b3"),
-        HeaderName::from_static("x-b3-traceid"),
-        HeaderName::from_static("x-b3-spanid"),
-        HeaderName::from_static("x-b3-parentspanid"),
-        HeaderName::from_static("x-b3-sampled"),
-        HeaderName::from_static("x-b3-flags"),
-    ];
-    for name in TRACE {
-        copy_header(&caller.headers, request.headers_mut(), name);
-    }
-    *request.extensions_mut() = caller.extensions;
-}
-
-fn copy_header(from: &HeaderMap, to: &mut HeaderMap, name: HeaderName) {
-    if let Some(value) = from.get(&name) {
-        to.insert(name, value.clone());
-    }
 }
 
 fn digest(outcome: Result<(StatusCode, Bytes), BoxError>, duration: String) -> Shuffled {

@@ -16,7 +16,6 @@ mod frontend;
 mod mesh_dir;
 mod pages;
 mod picture;
-mod plain;
 mod ports;
 mod query;
 mod random;

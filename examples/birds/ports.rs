@@ -16,6 +16,8 @@ pub(crate) enum Port {
     BackendV1,
     /// The backend, version 2.
     BackendV2,
+    /// Where the frontend's program would find the backend if it could not be changed.
+    Upstream,
     /// The gateway's metrics.
     MetricsGateway,
     /// The frontend's metrics.
@@ -28,12 +30,13 @@ pub(crate) enum Port {
 
 impl Port {
     /// Every port, in the order of the help text.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Gateway,
         Self::GatewayMesh,
         Self::Frontend,
         Self::BackendV1,
         Self::BackendV2,
+        Self::Upstream,
         Self::MetricsGateway,
         Self::MetricsFrontend,
         Self::MetricsBackendV1,
@@ -48,6 +51,7 @@ impl Port {
             Self::Frontend => ("--frontend-port", 6060, "the frontend"),
             Self::BackendV1 => ("--backend-v1-port", 7000, "the backend, version 1"),
             Self::BackendV2 => ("--backend-v2-port", 7001, "the backend, version 2"),
+            Self::Upstream => ("--upstream-port", 6001, "the frontend's way to the backend"),
             Self::MetricsGateway => ("--metrics-gateway", 20203, "metrics of the gateway"),
             Self::MetricsFrontend => ("--metrics-frontend", 20200, "metrics of the frontend"),
             Self::MetricsBackendV1 => ("--metrics-backend-v1", 20201, "metrics of backend v1"),

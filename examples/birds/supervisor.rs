@@ -47,7 +47,9 @@ pub(crate) async fn one_role(role: Role, options: Options) -> Result<(), BoxErro
         let line = format!("{READY}{address}");
         Voice::new(false).print(&line);
     });
-    let service = services::run(role, Arc::new(options), ready, stop.clone());
+    // Of several processes one speaks about the rules, so that nothing is said four times.
+    let mesh = services::open(&options, role == Role::Gateway || !options.supervised).await?;
+    let service = services::run(role, mesh, Arc::new(options), ready, stop.clone());
     tokio::select! {
         ended = service => ended,
         () = async { stop.wait().await; tokio::time::sleep(GRACE).await } => Ok(()),
@@ -64,6 +66,7 @@ pub(crate) async fn one_process(options: Options) -> Result<(), BoxError> {
     let options = Arc::new(options);
     let (stopper, stop) = Stop::new();
     stop_on_signal(stopper.clone());
+    let mesh = services::open(&options, true).await?;
     let mut roles = JoinSet::new();
     for role in Role::ALL {
         let (sender, started) = oneshot::channel();
@@ -73,6 +76,7 @@ pub(crate) async fn one_process(options: Options) -> Result<(), BoxError> {
         });
         roles.spawn(services::run(
             role,
+            mesh.clone(),
             Arc::clone(&options),
             ready,
             stop.clone(),

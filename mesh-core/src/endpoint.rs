@@ -153,7 +153,7 @@ pub struct TargetState {
     pub picks: AtomicU64,
 }
 
-/// Number of cells of a [`BudgetState`].
+/// Number of cells of a retry budget.
 pub const BUDGET_CELLS: usize = 16;
 
 /// What is counted about one destination service, as seen by one local service.
@@ -200,11 +200,12 @@ impl ServiceState {
 
     /// Notes a use: one relaxed load, and a message the first time.
     pub(crate) fn touch(&self, service: &Arc<str>) {
-        if !self.is_active() && !self.active.swap(true, Ordering::Relaxed) {
-            if let Some(wake) = self.wake.get() {
-                // The receiver is gone only when the mesh is shut down.
-                let _ = wake.send(Arc::clone(service));
-            }
+        if !self.is_active()
+            && !self.active.swap(true, Ordering::Relaxed)
+            && let Some(wake) = self.wake.get()
+        {
+            // The receiver is gone only when the mesh is shut down.
+            let _ = wake.send(Arc::clone(service));
         }
     }
 }

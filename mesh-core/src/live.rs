@@ -13,7 +13,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 struct Cell<T> {
     value: ArcSwap<T>,
-    version: watch::Sender<u64>,
+    version: watch::Receiver<u64>,
 }
 
 /// A cloneable handle to the newest `T`.
@@ -24,6 +24,8 @@ pub struct Live<T> {
 /// Feeds the [`Live`] handles that were made with it.
 pub struct Publisher<T> {
     cell: Arc<Cell<T>>,
+    // Not in the cell: when the last publisher is gone, whoever waits for a change learns that none will come.
+    version: Arc<watch::Sender<u64>>,
 }
 
 impl<T> Live<T> {
@@ -36,16 +38,16 @@ impl<T> Live<T> {
     /// A handle and the publisher that feeds it.
     #[must_use]
     pub fn channel(value: T) -> (Publisher<T>, Self) {
+        let (sender, version) = watch::channel(1);
         let cell = Arc::new(Cell {
             value: ArcSwap::from_pointee(value),
-            version: watch::Sender::new(1),
+            version,
         });
-        (
-            Publisher {
-                cell: Arc::clone(&cell),
-            },
-            Self { cell },
-        )
+        let publisher = Publisher {
+            cell: Arc::clone(&cell),
+            version: Arc::new(sender),
+        };
+        (publisher, Self { cell })
     }
 
     /// The newest value, borrowed. Wait-free; hold it for one decision, not across an `await`.
@@ -66,13 +68,14 @@ impl<T> Live<T> {
         *self.cell.version.borrow()
     }
 
-    /// A stream of the newest value and of every newer one; values that were replaced in between are left out.
+    /// A stream of the newest value and of every newer one; values that were replaced in between are left out. Ends
+    /// when the last publisher is gone.
     pub fn changes(&self) -> impl Stream<Item = Arc<T>> + Send + use<T>
     where
         T: Send + Sync + 'static,
     {
         let cell = Arc::clone(&self.cell);
-        let mut version = cell.version.subscribe();
+        let mut version = cell.version.clone();
         version.mark_changed();
         futures::stream::unfold((cell, version), |(cell, mut version)| async move {
             version.changed().await.ok()?;
@@ -81,10 +84,13 @@ impl<T> Live<T> {
         })
     }
 
-    /// A subscription that tells when the value is replaced after now.
+    /// A subscription that tells when the value is replaced after now; waiting on it fails when the last publisher is
+    /// gone.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<u64> {
-        self.cell.version.subscribe()
+        let mut version = self.cell.version.clone();
+        version.mark_unchanged();
+        version
     }
 }
 
@@ -92,7 +98,7 @@ impl<T> Publisher<T> {
     /// Replaces the value: one atomic store, then whoever waits is woken.
     pub fn publish(&self, value: impl Into<Arc<T>>) {
         self.cell.value.store(value.into());
-        self.cell.version.send_modify(|version| *version += 1);
+        self.version.send_modify(|version| *version += 1);
     }
 
     /// A reader of what this publishes.
@@ -117,6 +123,7 @@ impl<T> Clone for Publisher<T> {
     fn clone(&self) -> Self {
         Self {
             cell: Arc::clone(&self.cell),
+            version: Arc::clone(&self.version),
         }
     }
 }
@@ -151,6 +158,15 @@ mod tests {
         let taken = live.snapshot();
         publisher.publish(2);
         assert_eq!((*taken, **live.load(), live.version()), (1, 2, 2));
+    }
+
+    #[tokio::test]
+    async fn the_stream_ends_with_the_last_publisher() {
+        let (publisher, live) = Live::channel(1);
+        drop(publisher);
+        let seen: Vec<_> = live.changes().collect().await;
+        assert_eq!(seen.len(), 1);
+        assert!(live.changed().changed().await.is_err());
     }
 
     #[tokio::test]

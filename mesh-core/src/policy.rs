@@ -368,6 +368,33 @@ pub struct BalancePolicy {
     pub hash: Vec<HashPolicy>,
 }
 
+/// What the callee's side of a service takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundPolicy {
+    /// Limit on a request, Consul's `LocalRequestTimeoutMs`. `None`: only callers limit. Default 15 s.
+    pub request_timeout: Option<Duration>,
+    /// Requests in flight at a time. Default 1024.
+    pub max_in_flight: u32,
+    /// Header with the caller's remaining milliseconds. Default `x-mesh-deadline-ms`.
+    pub deadline_header: http::HeaderName,
+    /// Whether a request that is already late is refused rather than run. Default true.
+    pub refuse_late: bool,
+    /// Whether the caller's identity is appended to `x-forwarded-client-cert`; otherwise the header is removed.
+    pub forward_client_cert: bool,
+}
+
+impl Default for InboundPolicy {
+    fn default() -> Self {
+        Self {
+            request_timeout: Some(Duration::from_secs(15)),
+            max_in_flight: 1024,
+            deadline_header: http::HeaderName::from_static("x-mesh-deadline-ms"),
+            refuse_late: true,
+            forward_client_cert: true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,21 +26,39 @@ impl Hosts {
     /// and is not listed by name.
     #[must_use]
     pub fn compile(listener: &IngressListener, entries: &EntrySet, names: &[Arc<str>]) -> Self {
-        let mut hosts = Self { port: u16::try_from(listener.port).unwrap_or(0), ..Self::default() };
-        for service in listener.services.iter().filter(|service| &*service.name != "*") {
+        let mut hosts = Self {
+            port: u16::try_from(listener.port).unwrap_or(0),
+            ..Self::default()
+        };
+        for service in listener
+            .services
+            .iter()
+            .filter(|service| &*service.name != "*")
+        {
             hosts.add_service(&service.name, service);
         }
-        if let Some(wildcard) = listener.services.iter().find(|service| &*service.name == "*") {
+        if let Some(wildcard) = listener
+            .services
+            .iter()
+            .find(|service| &*service.name == "*")
+        {
             for name in names {
-                let listed = listener.services.iter().any(|service| service.name == *name);
+                let listed = listener
+                    .services
+                    .iter()
+                    .any(|service| service.name == *name);
                 let protocol = mesh_core::chain::service_protocol(entries, name);
                 if !listed && protocol == listener.protocol {
                     hosts.add_service(name, wildcard);
                 }
             }
         }
-        hosts.suffixes.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
-        hosts.prefixes.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+        hosts
+            .suffixes
+            .sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+        hosts
+            .prefixes
+            .sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
         hosts
     }
 
@@ -48,7 +66,8 @@ impl Hosts {
         let index = self.services.len();
         self.services.push(Arc::clone(name));
         if service.hosts.is_empty() {
-            self.prefixes.push((format!("{}.ingress.", name.to_ascii_lowercase()), index));
+            self.prefixes
+                .push((format!("{}.ingress.", name.to_ascii_lowercase()), index));
         }
         for host in &service.hosts {
             let host = host.to_ascii_lowercase();
@@ -76,8 +95,24 @@ impl Hosts {
         let index = self
             .exact
             .get(host)
-            .or_else(|| Some(&self.suffixes.iter().find(|(p, _)| longer(p) && host.ends_with(p.as_str()))?.1))
-            .or_else(|| Some(&self.prefixes.iter().find(|(p, _)| longer(p) && host.starts_with(p.as_str()))?.1))
+            .or_else(|| {
+                Some(
+                    &self
+                        .suffixes
+                        .iter()
+                        .find(|(p, _)| longer(p) && host.ends_with(p.as_str()))?
+                        .1,
+                )
+            })
+            .or_else(|| {
+                Some(
+                    &self
+                        .prefixes
+                        .iter()
+                        .find(|(p, _)| longer(p) && host.starts_with(p.as_str()))?
+                        .1,
+                )
+            })
             .or(self.any.as_ref())?;
         self.services.get(*index)
     }
@@ -87,7 +122,10 @@ impl Hosts {
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
                 let (host, after) = rest.split_once(']')?;
-                (host, after.strip_prefix(':').or(after.is_empty().then_some(""))?)
+                (
+                    host,
+                    after.strip_prefix(':').or(after.is_empty().then_some(""))?,
+                )
             }
             None => authority.split_once(':').unwrap_or((authority, "")),
         };
@@ -122,10 +160,26 @@ mod tests {
     #[test]
     fn a_host_matches_without_case_and_with_or_without_the_listeners_port() {
         let hosts = hosts(&[("frontend", &["localhost", "10.0.0.1", "::1"])]);
-        for authority in ["localhost", "LocalHost", "localhost:8080", "10.0.0.1:8080", "[::1]", "[::1]:8080"] {
+        for authority in [
+            "localhost",
+            "LocalHost",
+            "localhost:8080",
+            "10.0.0.1:8080",
+            "[::1]",
+            "[::1]:8080",
+        ] {
             assert_eq!(found(&hosts, authority), Some("frontend"), "{authority}");
         }
-        for authority in ["", "example.com", "localhost:8081", "localhost.", "[::1", "[::1]8080", "localhost:", ":8080"] {
+        for authority in [
+            "",
+            "example.com",
+            "localhost:8081",
+            "localhost.",
+            "[::1",
+            "[::1]8080",
+            "localhost:",
+            ":8080",
+        ] {
             let expected = (authority == "localhost:").then_some("frontend");
             assert_eq!(found(&hosts, authority), expected, "{authority}");
         }

@@ -9,4 +9,5 @@ mod hosts;
 mod service;
 
 pub use hosts::Hosts;
+pub(crate) use service::Fixed;
 pub use service::{Gateway, GatewayBody, ResponseFuture};

@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use mesh_core::context::Inbound;
 use mesh_core::error::BoxError;
@@ -22,7 +21,9 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::Hosts;
+use crate::Identity;
 use crate::client::{self, Client};
+use crate::local::towards;
 
 /// Headers that only the mesh itself may say; from outside they are removed.
 const INTERNAL: [HeaderName; 5] = [
@@ -55,13 +56,23 @@ struct Listener {
 }
 
 impl Gateway {
-    /// The listener with that configured port of the gateway that `client` calls for.
-    pub fn new(client: Client, snapshots: Live<Snapshot>, port: u16) -> Self {
+    /// The listener with that configured port of the gateway that `me` is. Calls are made as `me`.
+    #[must_use]
+    pub fn of(me: &Identity, port: u16) -> Self {
+        let snapshots = me.scope().snapshots().clone();
         let first = snapshots.snapshot();
         let name = Arc::clone(&first.local);
         let hosts = (first.version, compile(&first, &name, port));
-        let listener = Listener { port, name, snapshots, hosts: ArcSwap::from_pointee(hosts) };
-        Self { client, listener: Arc::new(listener) }
+        let listener = Listener {
+            port,
+            name,
+            snapshots,
+            hosts: ArcSwap::from_pointee(hosts),
+        };
+        Self {
+            client: client::client(me),
+            listener: Arc::new(listener),
+        }
     }
 
     fn service_of<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
@@ -79,9 +90,15 @@ impl Gateway {
 fn compile(snapshot: &Snapshot, name: &str, port: u16) -> Hosts {
     let entries = &snapshot.world.entries;
     let gateway = entries.ingress_gateway(name);
-    let listener = gateway.and_then(|gateway| gateway.listeners.iter().find(|l| l.port == i64::from(port)));
-    let names: Vec<Arc<str>> = snapshot.chains().map(|chain| Arc::clone(&chain.service)).collect();
-    listener.map_or_else(Hosts::default, |listener| Hosts::compile(listener, entries, &names))
+    let listener =
+        gateway.and_then(|gateway| gateway.listeners.iter().find(|l| l.port == i64::from(port)));
+    let names: Vec<Arc<str>> = snapshot
+        .chains()
+        .map(|chain| Arc::clone(&chain.service))
+        .collect();
+    listener.map_or_else(Hosts::default, |listener| {
+        Hosts::compile(listener, entries, &names)
+    })
 }
 
 /// The host that the request names: the target's authority, else the `Host` header.
@@ -118,32 +135,72 @@ where
         let grpc = is_grpc(request.headers());
         let Some(service) = self.service_of(&request) else {
             let named = authority(&request).unwrap_or_default();
-            let error = Error::new(ErrorKind::UnknownService).with_subject(format!("no service for host `{named}`"));
+            let error = Error::new(ErrorKind::UnknownService)
+                .with_subject(format!("no service for host `{named}`"));
             return ResponseFuture::refused(error, grpc);
         };
         prepare(&mut request);
-        match towards(request.uri(), &service) {
-            Ok(uri) => *request.uri_mut() = uri,
-            Err(error) => return ResponseFuture::refused(error, grpc),
+        ResponseFuture::calling(&mut self.client, request, &service, grpc)
+    }
+}
+
+/// Hands every request on to one service.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    client: Client,
+    destination: Arc<str>,
+}
+
+impl Fixed {
+    pub(crate) fn new(client: Client, destination: Arc<str>) -> Self {
+        Self {
+            client,
+            destination,
         }
-        ResponseFuture { kind: Kind::Called(self.client.call(request)), grpc }
+    }
+}
+
+impl<B> Service<Request<B>> for Fixed
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<GatewayBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let grpc = is_grpc(request.headers());
+        ResponseFuture::calling(&mut self.client, request, &self.destination, grpc)
     }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What comes from outside loses what only the mesh may say and gets told where it came from.
 fn prepare<B>(request: &mut Request<B>) {
-    let remote = request.extensions().get::<Inbound>().and_then(|inbound| inbound.connection()?.remote);
+    let remote = request
+        .extensions()
+        .get::<Inbound>()
+        .and_then(|inbound| inbound.connection()?.remote);
     let headers = request.headers_mut();
     for name in &INTERNAL {
         headers.remove(name);
     }
     if let Some(remote) = remote {
         let ip = remote.ip().to_string();
-        let chain = match headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok()) {
+        let chain = match headers
+            .get(FORWARDED_FOR)
+            .and_then(|value| value.to_str().ok())
+        {
             Some(before) => format!("{before}, {ip}"),
             None => ip,
         };
@@ -152,16 +209,6 @@ fn prepare<B>(request: &mut Request<B>) {
         }
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-}
-
-/// The same target with the service's name as authority. The `Host` header is left as it came.
-fn towards(uri: &Uri, service: &str) -> Result<Uri, Error> {
-    let bad = |source: http::Error| {
-        Error::new(ErrorKind::UnknownService).with_subject(String::from(service)).with_source(source)
-    };
-    let authority = Authority::try_from(service).map_err(|error| bad(error.into()))?;
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build().map_err(bad)
 }
 
 /// Future of [`Gateway`].
@@ -181,8 +228,28 @@ enum Kind {
 }
 
 impl ResponseFuture {
+    fn calling<B>(client: &mut Client, mut request: Request<B>, service: &str, grpc: bool) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if let Err(source) = towards(&mut request, service) {
+            let error = Error::new(ErrorKind::UnknownService)
+                .with_subject(String::from(service))
+                .with_source(source);
+            return Self::refused(error, grpc);
+        }
+        Self {
+            kind: Kind::Called(client.call(request)),
+            grpc,
+        }
+    }
+
     fn refused(error: Error, grpc: bool) -> Self {
-        Self { kind: Kind::Refused(Some(error)), grpc }
+        Self {
+            kind: Kind::Refused(Some(error)),
+            grpc,
+        }
     }
 }
 
@@ -193,7 +260,9 @@ impl Future for ResponseFuture {
         let this = self.project();
         let answer = match this.kind.project() {
             KindProj::Called(future) => std::task::ready!(future.poll(cx)),
-            KindProj::Refused(error) => Err(error.take().unwrap_or_else(|| ErrorKind::Other.into())),
+            KindProj::Refused(error) => {
+                Err(error.take().unwrap_or_else(|| ErrorKind::Other.into()))
+            }
         };
         Poll::Ready(Ok(match answer {
             Ok(response) => response.map(|body| GatewayBody(BodyKind::Mesh(body))),
@@ -208,20 +277,32 @@ fn refusal(error: &Error, grpc: bool) -> Response<GatewayBody> {
     let mut response = if grpc {
         let mut response = Response::new(GatewayBody(BodyKind::Text(Bytes::new())));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", HeaderValue::from(u16::from(error.kind().grpc_code())));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc"),
+        );
+        headers.insert(
+            "grpc-status",
+            HeaderValue::from(u16::from(error.kind().grpc_code())),
+        );
         headers.insert("grpc-message", reason.clone());
         response
     } else {
         let text = Bytes::from(format!("{error}\n"));
         let mut response = Response::new(GatewayBody(BodyKind::Text(text)));
         *response.status_mut() = error.status();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         response
     };
     response.headers_mut().insert(ERROR_HEADER, reason);
-    if error.kind() == ErrorKind::Overloaded && response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(OVERLOADED, HeaderValue::from_static("true"));
+    if error.kind() == ErrorKind::Overloaded && response.status() == StatusCode::SERVICE_UNAVAILABLE
+    {
+        response
+            .headers_mut()
+            .insert(OVERLOADED, HeaderValue::from_static("true"));
     }
     response
 }
@@ -242,7 +323,10 @@ impl HttpBody for GatewayBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().0.project() {
             BodyProj::Mesh(body) => body.poll_frame(cx).map_err(Into::into),
             BodyProj::Text(text) if text.is_empty() => Poll::Ready(None),

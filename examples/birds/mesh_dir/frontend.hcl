@@ -27,10 +27,10 @@ service {
 
       proxy {
         # In process the frontend calls http://backend; the port is for programs
-        # that cannot be changed and call http://localhost:6001 instead.
+        # that cannot be changed and call http://localhost:@upstream_port@ instead.
         upstreams {
           destination_name = "backend"
-          local_bind_port  = 6001
+          local_bind_port  = @upstream_port@
         }
         config {
           envoy_prometheus_bind_addr = "127.0.0.1:@metrics_frontend@"

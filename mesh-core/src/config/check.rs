@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Category, Diagnostic, Severity};
+use super::category::Category;
+use super::diagnostic::{Diagnostic, Severity};
 use super::path::{Path, Segment};
 use super::value::Value;
 use super::{Origin, Span};

@@ -57,8 +57,8 @@ macro_rules! kinds {
             }
 
             /// What holds for entries of its kind.
-            pub(crate) fn rules(&self) -> &dyn Rules {
-                match self { $( Self::$variant(entry) => &**entry, )* }
+            pub(crate) fn rules_mut(&mut self) -> &mut dyn Rules {
+                match self { $( Self::$variant(entry) => Arc::<$ty>::make_mut(entry), )* }
             }
 
             fn canon(&self) -> Json {

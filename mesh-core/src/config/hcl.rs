@@ -216,3 +216,241 @@ fn wrap<'a>(keys: Vec<(Cow<'a, str>, Span)>, value: Value<'a>) -> Member<'a> {
     }
     member
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::config::decode::free;
+
+    fn read(text: &str) -> Json {
+        free(&parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")))
+    }
+
+    #[test]
+    fn reads_every_construct() {
+        let cases = [
+            ("", json!({})),
+            ("a = 1", json!({"a": 1})),
+            ("a = 1 b = 2", json!({"a": 1, "b": 2})),
+            ("a = 1,\nb = 2,\n", json!({"a": 1, "b": 2})),
+            ("\"a b\" = 1", json!({"a b": 1})),
+            ("a-b.c_d = true", json!({"a-b.c_d": true})),
+            ("a { b = 1 }", json!({"a": {"b": 1}})),
+            ("a = { b = 1 }", json!({"a": {"b": 1}})),
+            ("a \"x\" { b = 1 }", json!({"a": {"x": {"b": 1}}})),
+            ("a \"x\" y { b = 1 }", json!({"a": {"x": {"y": {"b": 1}}}})),
+            ("a = [1, 2,]", json!({"a": [1, 2]})),
+            ("a = []", json!({"a": []})),
+            (
+                "a = [[1], [{ b { c = 2 } }]]",
+                json!({"a": [[1], [{"b": {"c": 2}}]]}),
+            ),
+            (
+                "a = [{ b = 1, c = 2 }, { b { c = 3 } }]",
+                json!({"a": [{"b": 1, "c": 2}, {"b": {"c": 3}}]}),
+            ),
+            ("# c\n// c\n/* c\n c */ a = 1 # c", json!({"a": 1})),
+            (
+                "a = 0x1F b = 010 c = -7 d = 1.5 e = -2e3 f = .5 g = 0",
+                json!({
+                    "a": 31, "b": 8, "c": -7, "d": 1.5, "e": -2000.0, "f": 0.5, "g": 0
+                }),
+            ),
+            (
+                r#"a = "x\n\t\"\\\u00e9\x41\101é""#,
+                json!({"a": "x\n\t\"\\éAAé"}),
+            ),
+            (
+                r#"a = "${b("c")} %{d} $e""#,
+                json!({"a": r#"${b("c")} %{d} $e"#}),
+            ),
+            (
+                "a = <<X\n  b\nc\nX\nd = 1",
+                json!({"a": "  b\nc\n", "d": 1}),
+            ),
+            (
+                "a = <<-X\n    b\n      c\n    X\n",
+                json!({"a": "b\n  c\n"}),
+            ),
+            (
+                "a = <<-X\n  b\n      c\n    X\n",
+                json!({"a": "  b\n      c\n"}),
+            ),
+            ("a = <<X\nX\n", json!({"a": ""})),
+            ("a = [<<X\nb\nX\n, 1]", json!({"a": ["b\n", 1]})),
+            ("a = <<X\r\nb\r\nX\r\n", json!({"a": "b\r\n"})),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_given_twice_gathers_blocks_and_lists_and_keeps_the_last_scalar() {
+        let cases = [
+            ("a = 1 a = 2", json!({"a": 2})),
+            (
+                "a { b = 1 } a { b = 2 }",
+                json!({"a": [{"b": 1}, {"b": 2}]}),
+            ),
+            (
+                "a { b = 1 } a { b = 2 } a { b = 3 }",
+                json!({"a": [{"b": 1}, {"b": 2}, {"b": 3}]}),
+            ),
+            (
+                "a \"x\" { b = 1 } a \"y\" { b = 2 }",
+                json!({"a": [{"x": {"b": 1}}, {"y": {"b": 2}}]}),
+            ),
+            ("a = [1] a = [2]", json!({"a": [1, 2]})),
+            ("a = 1 A = 2", json!({"a": 1, "A": 2})),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_hcl_1() {
+        let cases = [
+            ("a: 1", 1),
+            ("a = 'b'", 4),
+            ("a = b", 4),
+            ("a = [1 2]", 7),
+            ("a = [1", 4),
+            ("a \"b\" = 1", 6),
+            ("a", 1),
+            ("a =", 3),
+            ("= 1", 0),
+            ("{ a = 1 }", 0),
+            ("a = 1 }", 6),
+            ("a {", 3),
+            ("a = \"b", 4),
+            ("a = \"b\nc\"", 4),
+            ("a = \"${b\"", 4),
+            ("a = \"\\q\"", 5),
+            ("a = \"\\ud800\"", 5),
+            ("a = \"\\xff\"", 5),
+            ("a = <<X\nb\n", 4),
+            ("a = << X\nX\n", 4),
+            ("a = 09", 4),
+            ("a = 0x", 4),
+            ("a = 1e", 4),
+            ("a = -", 4),
+            ("a = 99999999999999999999", 4),
+            ("a = 1 /* b", 6),
+            ("a = f(1)", 4),
+            ("a = true && false", 9),
+            ("true = 1", 0),
+            ("1 = 1", 0),
+            ("a\0 = 1", 1),
+        ];
+        for (text, at) in cases {
+            let error = parse(text)
+                .err()
+                .unwrap_or_else(|| panic!("{text:?} is accepted"));
+            assert_eq!(error.span.start, at, "{text:?}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let deep = |levels: usize| format!("{}{}", "a {".repeat(levels), "}".repeat(levels));
+        assert!(parse(&deep(MAX_DEPTH)).is_ok());
+        for text in [
+            deep(MAX_DEPTH + 1),
+            "a {".repeat(100_000),
+            format!("a = {}", "[".repeat(100_000)),
+            format!("a {} {{}}", "b ".repeat(100_000)),
+        ] {
+            let error = parse(&text).err().unwrap();
+            assert!(error.message.contains("nested"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn values_know_where_they_stand() {
+        let text = "Name = \"web\"\nRoutes = [{ Match { HTTP { PathPrefix = \"/x\" } } }]";
+        let value = parse(text).unwrap();
+        let members = value.members().unwrap();
+        assert_eq!(
+            &text[members[0].value.span.start..members[0].value.span.end],
+            "\"web\""
+        );
+        assert_eq!(
+            &text[members[1].key_span.start..members[1].key_span.end],
+            "Routes"
+        );
+        assert!(text[..members[1].value.span.end].ends_with("} } }]"));
+    }
+
+    /// Documents that HCL 1 and HCL 2 read alike.
+    fn simple() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Json::from),
+            any::<i32>().prop_map(Json::from),
+            "[a-zA-Z0-9 _./:*=é-]{0,12}".prop_map(Json::from),
+        ];
+        let value = leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+                prop::collection::btree_map("[a-z][a-z0-9_]{0,6}", inner, 0..4)
+                    .prop_map(|map| Json::Object(map.into_iter().collect())),
+            ]
+        });
+        prop::collection::btree_map("k[a-z0-9_]{0,6}", value, 0..5)
+            .prop_map(|map| Json::Object(map.into_iter().collect()))
+    }
+
+    fn print(value: &Json, top: bool) -> String {
+        match value {
+            Json::Object(object) => {
+                let members = object
+                    .iter()
+                    .map(|(key, value)| format!("{key} = {}\n", print(value, false)));
+                let members: String = members.collect();
+                if top {
+                    members
+                } else {
+                    format!("{{\n{members}}}")
+                }
+            }
+            Json::Array(items) => {
+                let items: Vec<String> = items.iter().map(|item| print(item, false)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn no_sequence_of_tokens_makes_it_panic(tokens in prop::collection::vec(prop_oneof![
+            Just("a"), Just("="), Just("{"), Just("}"), Just("["), Just("]"), Just(","), Just("\""), Just("\\"),
+            Just("${"), Just("<<X"), Just("<<-X"), Just("X"), Just("\n"), Just("\r\n"), Just(" "), Just("0x"),
+            Just("1.5e"), Just("-"), Just("/*"), Just("*/"), Just("#"), Just("é"), Just("true"), Just("\\u00"),
+        ], 0..40)) {
+            let _ = parse(&tokens.concat());
+        }
+
+        #[test]
+        fn agrees_with_another_parser_on_simple_documents(document in simple()) {
+            let text = print(&document, true);
+            let other: Json = hcl::from_str(&text).unwrap();
+            prop_assert_eq!(&other, &document);
+            prop_assert_eq!(read(&text), document);
+        }
+    }
+}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::category::Category;
 use super::check::{Checker, Rules, is_host};
-use super::diagnostic::Category;
 use super::shared::{HeaderModifiers, PassiveHealthCheck, check_tls, is_l7};
 
 record! {
@@ -174,6 +174,10 @@ impl IngressGateway {
                 self.check_listener_sds(tls, to);
             });
         }
+        if self.leaves_certificate_to(listener) {
+            let message = "the gateway names a cluster of secrets but no certificate, so that each listener must name one";
+            to.error_at("TLS", Category::BadTls, message);
+        }
         if listener.services.is_empty() {
             to.error_at("Services", bad, "a listener needs at least one service");
         }
@@ -213,6 +217,16 @@ impl IngressGateway {
             _ => return,
         };
         to.error_at("SDS", Category::BadTls, message);
+    }
+
+    /// A gateway may leave the certificate to its listeners, but then each must name one.
+    fn leaves_certificate_to(&self, listener: &IngressListener) -> bool {
+        let named = |tls: &GatewayTls| {
+            tls.sds
+                .as_ref()
+                .is_some_and(|sds| !sds.cert_resource.is_empty())
+        };
+        !self.cluster().is_empty() && !named(&self.tls) && !listener.tls.as_ref().is_some_and(named)
     }
 
     fn check_service(

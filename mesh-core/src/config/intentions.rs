@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::category::Category;
 use super::check::{Checker, Rules, upper_case};
-use super::diagnostic::Category;
 
 /// What a rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -311,3 +311,101 @@ fn unit(text: &str, at: usize) -> Option<u32> {
     }
     u32::from_str_radix(digits, 16).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::config::decode::free;
+
+    #[test]
+    fn agrees_with_the_standard_on_what_json_is() {
+        let texts = [
+            r#"{}"#,
+            r#" {"a": 1, "b": -0.5e+3, "c": [true, false, null, ""], "d": {"e": "\u00e9\ud83d\ude00\/\b\f\n\r\t\"\\"}} "#,
+            r#"{"a": 1,}"#,
+            r#"{"a": [1,]}"#,
+            r#"{"a" 1}"#,
+            r#"{a: 1}"#,
+            r#"{"a": 01}"#,
+            r#"{"a": +1}"#,
+            r#"{"a": .5}"#,
+            r#"{"a": 1.}"#,
+            r#"{"a": 1e}"#,
+            r#"{"a": -}"#,
+            r#"{"a": 'b'}"#,
+            r#"{"a": tru}"#,
+            r#"{"a": nul}"#,
+            r#"{"a": "\x"}"#,
+            r#"{"a": "\u12"}"#,
+            r#"{"a": "\u+123"}"#,
+            "{\"a\": \"b\nc\"}",
+            "{\"a\": \"b",
+            r#"{"a": 1} x"#,
+            r#"{"a": 1}}"#,
+            r#"{"a": 1"#,
+            "// c\n{}",
+            r#"{"a": 1 /* c */}"#,
+        ];
+        for text in texts {
+            let wanted = serde_json::from_str::<Json>(text).ok();
+            assert_eq!(parse(text).ok().map(|value| free(&value)), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_not_an_entry() {
+        let error = parse("[{}]").err().unwrap();
+        assert_eq!(error.message, "expected an object");
+    }
+
+    #[test]
+    fn half_a_surrogate_is_replaced() {
+        assert_eq!(
+            free(&parse(r#"{"a": "\ud800x\udc00"}"#).unwrap())["a"],
+            "\u{fffd}x\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_one_wins() {
+        assert_eq!(
+            free(&parse(r#"{"a": {"b": 1}, "a": {"c": 2}}"#).unwrap()),
+            serde_json::json!({"a": {"c": 2}})
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        for text in [
+            "{\"a\":".repeat(100_000),
+            format!("{{\"a\":{}", "[".repeat(100_000)),
+        ] {
+            let error = parse(&text).err().unwrap();
+            assert!(error.message.contains("nested"), "{error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[{]?.{0,100}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn no_sequence_of_tokens_makes_it_panic(tokens in prop::collection::vec(prop_oneof![
+            Just("{"), Just("}"), Just("["), Just("]"), Just(","), Just(":"), Just("\""), Just("\\"), Just("\\u00"),
+            Just("\\ud83d"), Just("1"), Just("-"), Just("."), Just("e"), Just("true"), Just("null"), Just("é"), Just(" "),
+        ], 0..40)) {
+            let text = format!("{{{}", tokens.concat());
+            let wanted = serde_json::from_str::<Json>(&text).ok();
+            if let Some(wanted) = wanted {
+                prop_assert_eq!(parse(&text).ok().map(|value| free(&value)), Some(wanted));
+            } else {
+                let _ = parse(&text);
+            }
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 
 record! {
     /// The `jwt-provider` entry (Consul jwt-provider reference).

@@ -1,17 +1,14 @@
 //! Reading a directory's texts: what each one is, what is in it, and everything that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::check::{Checker, Rules};
-use super::decode::{Decode, Decoder};
-use super::diagnostic::{Category, Diagnostic};
-use super::path::squeeze;
+use super::agent::is_agent_key;
+use super::read::{at_start, entry, locate, parse, read, top};
 use super::value::{Data, Member, Value};
 use super::{
-    Entry, EntryKey, EntrySet, IngressGateway, JwtProvider, Kind, MeshEntry, MeshPolicy, Origin,
-    ProxyDefaults, ServiceDefaults, ServiceDefinition, ServiceIntentions, ServiceResolver,
-    ServiceRouter, ServiceSplitter, Settings, Source, Span, hcl, json, suggest,
+    Category, Diagnostic, Entry, EntryKey, EntrySet, Kind, Origin, ServiceDefinition, Settings,
+    Source,
 };
 
 /// What a set of texts says.
@@ -56,194 +53,10 @@ pub fn load(mut files: Vec<Source>) -> Loaded {
     loaded
 }
 
-/// Reads one config entry, from a file or from Consul's API. Besides the entry, all that is worth knowing about it.
-///
-/// # Errors
-/// Everything that is wrong with it; the first is what Consul would report.
-pub fn read_entry(source: Source) -> Result<(Entry, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let source = Arc::new(source);
-    let value = parse(&source).map_err(|error| vec![error])?;
-    let (entry, diagnostics) = entry(&source, &value);
-    match entry {
-        Some(entry) => Ok((entry, diagnostics)),
-        None => Err(diagnostics),
-    }
-}
-
-/// Checks an entry that was made in memory, as if it had been read.
-#[must_use]
-pub fn validate(entry: &Entry) -> Vec<Diagnostic> {
-    let mut checker = Checker::default();
-    entry.rules().check(&mut checker);
-    let problems = checker.finish().into_iter();
-    problems
-        .map(|problem| problem.diagnostic(entry.origin(), None))
-        .collect()
-}
-
-/// Reads a text into values.
-fn parse(source: &Arc<Source>) -> Result<Value<'_>, Diagnostic> {
-    let text = source.text.as_str();
-    let parsed = if text.trim_start().starts_with('{') {
-        json::parse(text)
-    } else {
-        hcl::parse(text)
-    };
-    parsed.map_err(|error| {
-        let origin = Origin::new(Arc::clone(source), error.span);
-        let mut diagnostic = Diagnostic::error(Category::Syntax, origin, error.message);
-        diagnostic.hint = error.hint.map(str::to_owned);
-        diagnostic
-    })
-}
-
-/// Keys of an entry's outermost object that are no fields: the kind, and what Consul's API adds.
-const TOLERATED: &[&str] = &["Kind", "CreateIndex", "ModifyIndex", "Hash"];
-
-fn top<'v, 'a>(value: &'v Value<'a>, key: &str) -> Option<&'v Member<'a>> {
-    value.members()?.iter().find(|member| member.key == key)
-}
-
-fn at_start(source: &Arc<Source>, value: &Value<'_>) -> Origin {
-    let span = value
-        .members()
-        .and_then(<[_]>::first)
-        .map_or(Span::default(), |member| member.key_span);
-    Origin::new(Arc::clone(source), span)
-}
-
-/// Decodes the value of a whole text or of a block in it, normalises and checks it. `None` when anything is wrong.
-fn read<T: Decode + Rules>(
-    source: &Arc<Source>,
-    value: &Value<'_>,
-    tolerated: &'static [&'static str],
-    origin: impl Fn(&T) -> &Origin,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<T> {
-    let mut decoder = Decoder::new(source, tolerated);
-    let mut record = T::decode(value, &mut decoder);
-    let found = decoder.finish();
-    let fits = !found.iter().any(Diagnostic::is_error);
-    diagnostics.extend(found);
-    if !fits {
-        return None;
-    }
-    record.normalize();
-    let mut checker = Checker::default();
-    record.check(&mut checker);
-    let place = origin(&record).clone();
-    let found = checker
-        .finish()
-        .into_iter()
-        .map(|problem| problem.diagnostic(&place, Some(value)));
-    let mut right = true;
-    for diagnostic in found {
-        right &= !diagnostic.is_error();
-        diagnostics.push(diagnostic);
-    }
-    record.settle();
-    right.then_some(record)
-}
-
-fn kind(source: &Arc<Source>, value: &Value<'_>) -> Result<Kind, Diagnostic> {
-    let Some(member) = top(value, "Kind").or_else(|| top(value, "kind")) else {
-        let mut missing = Diagnostic::error(
-            Category::BadKind,
-            at_start(source, value),
-            "the entry has no Kind",
-        );
-        let other = value
-            .members()
-            .unwrap_or_default()
-            .iter()
-            .find(|member| squeeze(&member.key).eq("kind".chars()));
-        if let Some(other) = other {
-            missing.origin = Origin::new(Arc::clone(source), other.key_span);
-            missing.hint = Some("`Kind` is spelt `Kind` or `kind`".to_owned());
-        }
-        return Err(missing);
-    };
-    let value = member.value.single();
-    let origin = Origin::new(Arc::clone(source), value.span);
-    let bad = |message: String| {
-        Diagnostic::error(Category::BadKind, origin.clone(), message).with_field("Kind")
-    };
-    let Data::Text(text) = &value.data else {
-        return Err(bad(format!(
-            "Kind must be a string, not {}",
-            value.data.describe()
-        )));
-    };
-    Kind::parse(text).ok_or_else(|| unknown_kind(text, &bad))
-}
-
-fn unknown_kind(text: &str, bad: &dyn Fn(String) -> Diagnostic) -> Diagnostic {
-    const ELSEWHERE: [&str; 10] = [
-        "api-gateway",
-        "bound-api-gateway",
-        "control-plane-request-limit",
-        "exported-services",
-        "file-system-certificate",
-        "http-route",
-        "inline-certificate",
-        "rate-limit-ip",
-        "tcp-route",
-        "terminating-gateway",
-    ];
-    if text == "sameness-group" {
-        let mut refused = bad("sameness groups are a feature of Consul Enterprise".to_owned());
-        refused.category = Category::EnterpriseOnly;
-        return refused;
-    }
-    if ELSEWHERE.contains(&text) {
-        return bad(format!(
-            "entries of kind {text:?} are not supported in process"
-        ));
-    }
-    let unknown = bad(format!("unknown kind {text:?}"));
-    match suggest::nearest(text, Kind::ALL.iter().map(|kind| kind.as_str())) {
-        Some(near) => unknown.with_hint(format!("did you mean {near:?}?")),
-        None => unknown,
-    }
-}
-
-fn entry(source: &Arc<Source>, value: &Value<'_>) -> (Option<Entry>, Vec<Diagnostic>) {
-    let mut found = Vec::new();
-    let kind = match kind(source, value) {
-        Ok(kind) => kind,
-        Err(diagnostic) => return (None, vec![diagnostic]),
-    };
-    macro_rules! read_as {
-        ($ty:ty) => {
-            read::<$ty>(
-                source,
-                value,
-                TOLERATED,
-                |record| &record.origin,
-                &mut found,
-            )
-            .map(Entry::from)
-        };
-    }
-    let entry = match kind {
-        Kind::ServiceDefaults => read_as!(ServiceDefaults),
-        Kind::ProxyDefaults => read_as!(ProxyDefaults),
-        Kind::ServiceRouter => read_as!(ServiceRouter),
-        Kind::ServiceSplitter => read_as!(ServiceSplitter),
-        Kind::ServiceResolver => read_as!(ServiceResolver),
-        Kind::ServiceIntentions => read_as!(ServiceIntentions),
-        Kind::IngressGateway => read_as!(IngressGateway),
-        Kind::JwtProvider => read_as!(JwtProvider),
-        Kind::Mesh => read_as!(MeshEntry),
-        Kind::MeshPolicy => read_as!(MeshPolicy),
-    };
-    (entry, found)
-}
-
 #[derive(Default)]
 struct Loader {
     loaded: Loaded,
-    /// First place of every entry, also of those that are wrong.
+    /// First place of every entry.
     seen: BTreeMap<EntryKey, Origin>,
     /// First place of every service identifier.
     instances: BTreeMap<Arc<str>, Origin>,
@@ -403,7 +216,7 @@ impl Loader {
 
     /// What can only be said of all texts together.
     fn across(&mut self) {
-        let mut noted = std::collections::BTreeSet::new();
+        let mut noted = BTreeSet::new();
         self.loaded.diagnostics.retain(|diagnostic| {
             let once = diagnostic.category == Category::NoEffect && !diagnostic.is_error();
             !once
@@ -432,7 +245,7 @@ impl Loader {
             _ => false,
         });
         let refused = permissive.map(|entry| {
-            let origin = self.seen.get(&entry.key()).cloned().unwrap_or_default();
+            let origin = locate(entry.origin(), "MutualTLSMode");
             let message = "cannot set MutualTLSMode=permissive because \
                            AllowEnablingPermissiveMutualTLS=false in the mesh config entry";
             Diagnostic::error(Category::BadMutualTls, origin, message)
@@ -463,119 +276,4 @@ fn is_settings(path: &str) -> bool {
         path.rsplit(['/', '\\']).next(),
         Some("mesh.hcl" | "mesh.json")
     )
-}
-
-/// Well-known keys of a Consul agent's configuration.
-fn is_agent_key(key: &str) -> bool {
-    const KEYS: &[&str] = &[
-        "acl",
-        "addresses",
-        "advertise_addr",
-        "advertise_addr_wan",
-        "alt_domain",
-        "audit",
-        "auto_config",
-        "auto_encrypt",
-        "auto_reload_config",
-        "autopilot",
-        "bind_addr",
-        "bootstrap",
-        "bootstrap_expect",
-        "ca_file",
-        "cache",
-        "cert_file",
-        "check",
-        "check_update_interval",
-        "checks",
-        "client_addr",
-        "cloud",
-        "config_entries",
-        "connect",
-        "data_dir",
-        "datacenter",
-        "default_intention_policy",
-        "default_query_time",
-        "disable_anonymous_signature",
-        "disable_host_node_id",
-        "disable_keyring_file",
-        "disable_remote_exec",
-        "disable_update_check",
-        "discard_check_output",
-        "dns_config",
-        "domain",
-        "enable_central_service_config",
-        "enable_debug",
-        "enable_local_script_checks",
-        "enable_script_checks",
-        "enable_syslog",
-        "encrypt",
-        "encrypt_verify_incoming",
-        "encrypt_verify_outgoing",
-        "experiments",
-        "gossip_lan",
-        "gossip_wan",
-        "http_config",
-        "key_file",
-        "leave_on_terminate",
-        "license_path",
-        "limits",
-        "locality",
-        "log_file",
-        "log_json",
-        "log_level",
-        "log_rotate_bytes",
-        "log_rotate_duration",
-        "log_rotate_max_files",
-        "max_query_time",
-        "node_id",
-        "node_meta",
-        "node_name",
-        "partition",
-        "peering",
-        "performance",
-        "pid_file",
-        "ports",
-        "primary_datacenter",
-        "primary_gateways",
-        "protocol",
-        "raft_logstore",
-        "raft_protocol",
-        "read_replica",
-        "reconnect_timeout",
-        "recursors",
-        "rejoin_after_leave",
-        "reporting",
-        "request_limits",
-        "retry_interval",
-        "retry_join",
-        "retry_join_wan",
-        "retry_max",
-        "rpc",
-        "segment",
-        "segments",
-        "serf_lan",
-        "serf_wan",
-        "server",
-        "server_name",
-        "session_ttl_min",
-        "skip_leave_on_interrupt",
-        "start_join",
-        "syslog_facility",
-        "telemetry",
-        "tls",
-        "tls_cipher_suites",
-        "tls_min_version",
-        "translate_wan_addrs",
-        "ui",
-        "ui_config",
-        "ui_dir",
-        "unix_sockets",
-        "use_streaming_backend",
-        "verify_incoming",
-        "verify_outgoing",
-        "verify_server_hostname",
-        "watches",
-        "xds",
-    ];
-    KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 use super::shared::TlsParameters;
 
 record! {

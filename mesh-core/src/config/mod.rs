@@ -1,12 +1,24 @@
 //! Config entries: one file per kind, HCL 1 and JSON, diagnostics.
 //!
 //! Every entry is plain data as written (decoded, normalised and checked on its own); what entries mean together is
-//! compiled elsewhere. Each record carries the [`Origin`] it was read from, so that later stages can point at file and line.
+//! compiled elsewhere. Each record carries the [`Origin`] it was read from, so that later stages can point at file and
+//! line. The fields are those of Consul's config entry references; [`policy`] and [`settings`] are our own.
+//!
+//! ```
+//! use mesh_core::config::{Source, load, render};
+//!
+//! let text = "Kind = \"service-router\"\nName = \"web\"\nRoutes { Destination { prefix_rewirte = \"/\" } }";
+//! let loaded = load(vec![Source::new("web.hcl", text)]);
+//! let shown = render(&loaded.diagnostics, false);
+//! assert!(loaded.has_errors() && shown.contains("did you mean `PrefixRewrite`?"), "{shown}");
+//! ```
 
 #[macro_use]
 mod record;
 
+mod agent;
 mod canon;
+pub mod category;
 mod check;
 mod decode;
 pub mod diagnostic;
@@ -25,10 +37,13 @@ pub mod policy;
 mod policy_rules;
 mod proxy_config;
 pub mod proxy_defaults;
+mod read;
+mod render;
 pub mod resolver;
 pub mod router;
 pub mod service;
 pub mod service_defaults;
+mod service_rules;
 pub mod settings;
 pub mod shared;
 pub mod source;
@@ -36,10 +51,12 @@ pub mod splitter;
 mod suggest;
 mod tracing;
 mod value;
+mod weak;
 
+pub use category::Category;
 pub use check::compile_pattern;
 pub use decode::Ignored;
-pub use diagnostic::{Category, Diagnostic, Severity, render};
+pub use diagnostic::{Diagnostic, Related, Severity};
 pub use duration::GoDuration;
 pub use entry::{Entry, EntryKey, EntrySet, Kind};
 pub use ingress::{
@@ -50,11 +67,13 @@ pub use intentions::{
     IntentionSource, Permission, ServiceIntentions,
 };
 pub use jwt_provider::JwtProvider;
-pub use load::{Loaded, load, read_entry, validate};
+pub use load::{Loaded, load};
 pub use mesh::MeshEntry;
 pub use policy::MeshPolicy;
 pub use proxy_config::ProxyConfig;
 pub use proxy_defaults::{ProxyDefaults, tracing_collector};
+pub use read::{prepare, read_entry};
+pub use render::render;
 pub use resolver::{
     CookieConfig, Failover, FailoverTarget, HashPolicy, LeastRequestConfig, LoadBalancer, Redirect,
     RingHashConfig, ServiceResolver, Subset,

@@ -1,8 +1,8 @@
 //! What is a valid `mesh-policy`: a value out of range is refused, never clamped.
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 use super::policy::{
     MeshPolicy, PolicyBackoff, PolicyBalancing, PolicyEjection, PolicyFaults, PolicyHedging,
     PolicyLimits, PolicyRetries, PolicySplit,

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::category::Category;
 use super::check::Checker;
-use super::diagnostic::Category;
 
 /// Keys of Envoy's own that are read.
 const HONOURED: [&str; 3] = [

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::{Category, Diagnostic};
+use super::diagnostic::Diagnostic;
 use super::proxy_config::{self, ProxyConfig};
 use super::shared::{
     EnvoyExtension, Expose, FailoverPolicy, MeshGateway, PrioritizeByLocality, TransparentProxy,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 use super::shared::{FailoverPolicy, PrioritizeByLocality};
 use crate::filter::Filter;
 

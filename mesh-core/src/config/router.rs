@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::{Checker, Rules, upper_case};
-use super::diagnostic::Category;
 use super::shared::HeaderModifiers;
 use super::suggest;
 

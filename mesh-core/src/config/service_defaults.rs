@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::{Checker, Rules, is_host};
-use super::diagnostic::Category;
 use super::shared::{
     EnvoyExtension, Expose, Limits, MeshGateway, PassiveHealthCheck, TransparentProxy,
     check_proxy_fields,

@@ -1,7 +1,7 @@
 //! `mesh.hcl`: the settings of the process.
 
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 
 record! {
     /// The settings of the process.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::GoDuration;
+use super::category::Category;
 use super::check::Checker;
-use super::diagnostic::Category;
 
 record! {
     /// Changes to headers: requests' on the way in, responses' on the way out.
@@ -74,7 +74,7 @@ record! {
         /// `http` or `http2`; empty means `http`.
         pub protocol: String = "Protocol",
         /// Set by Consul.
-        pub parsed_from_check: bool = "ParsedFromCheck",
+        pub parsed_from_check: bool = "ParsedFromCheck" | "parsed_from_check",
     }
 
     /// An extension of Envoy's configuration; no effect in process.
@@ -86,9 +86,9 @@ record! {
         /// Arguments, free form.
         pub arguments: serde_json::Map<String, serde_json::Value> = "Arguments",
         /// Versions of Consul it is for.
-        pub consul_version: String = "ConsulVersion",
+        pub consul_version: String = "ConsulVersion" | "consul_version",
         /// Versions of Envoy it is for.
-        pub envoy_version: String = "EnvoyVersion",
+        pub envoy_version: String = "EnvoyVersion" | "envoy_version",
     }
 
     /// Which localities are preferred (Enterprise); only its presence matters.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::category::Category;
 use super::check::{Checker, Rules};
-use super::diagnostic::Category;
 use super::shared::HeaderModifiers;
 
 record! {

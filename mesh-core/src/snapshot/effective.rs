@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::chain::{CompiledChain, CompiledRoute, Overrides, ResolverNode, effective};
-use crate::config::policy::PolicyRetries;
+use crate::chain::{
+    CompiledChain, CompiledRoute, Overrides, ResolverNode, effective, service_protocol,
+};
+use crate::config::policy::{PolicyDeadline, PolicyRetries};
 use crate::config::{
     EntrySet, GoDuration, IngressGateway, LoadBalancer, MeshPolicy, PassiveHealthCheck, Upstream,
 };
 use crate::policy::{
     Backoff, BalanceAlgorithm, BalancePolicy, BudgetPolicy, EjectionPolicy, HashPolicy, HashSource,
-    Limits, RetryMethods, RetryOn, RetryPolicy, TimeoutPolicy,
+    InboundPolicy, Limits, Protocol, RetryMethods, RetryOn, RetryPolicy, TimeoutPolicy,
 };
 
 /// Smallest and largest hash ring where nothing is written (Envoy's).
@@ -177,6 +179,43 @@ fn ejection(passive: Option<&PassiveHealthCheck>, policies: &Policies) -> Ejecti
     policy.max = policy.max.max(policy.base);
     policy.interval = passive.interval.positive().unwrap_or(policy.interval);
     policy
+}
+
+/// What the callee's side of a service takes on: service-defaults over `proxy-defaults`' `Config`.
+pub(super) fn inbound(entries: &EntrySet, local: &str) -> InboundPolicy {
+    let policies = Policies::of(entries, local);
+    let default = InboundPolicy::default();
+    let own = entries
+        .service_defaults(local)
+        .map_or(0, |defaults| defaults.local_request_timeout_ms);
+    let common = entries
+        .proxy_defaults()
+        .and_then(|defaults| defaults.proxy_config().local_request_timeout_ms);
+    let request_timeout = match (own, common) {
+        (1.., _) => Some(Duration::from_millis(own.unsigned_abs())),
+        // In service-defaults 0 cannot be told from unset; only an explicit 0 in `Config` switches the limit off.
+        (_, Some(0)) => None,
+        (_, Some(common @ 1..)) => Some(Duration::from_millis(common)),
+        _ => default.request_timeout,
+    };
+    let deadline =
+        |pick: fn(&PolicyDeadline) -> Option<String>| policies.find(|p| pick(p.deadline.as_ref()?));
+    let header = deadline(|d| d.header.clone())
+        .and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    let sanitize = entries.mesh().and_then(|mesh| mesh.http.as_ref());
+    let protocol = Protocol::from_name(&service_protocol(entries, local));
+    InboundPolicy {
+        request_timeout,
+        max_in_flight: policies
+            .find(|p| p.limits.as_ref()?.inbound.as_ref()?.max_in_flight)
+            .unwrap_or(default.max_in_flight),
+        deadline_header: header.unwrap_or(default.deadline_header),
+        refuse_late: policies
+            .find(|p| p.deadline.as_ref()?.refuse_late)
+            .unwrap_or(default.refuse_late),
+        forward_client_cert: protocol != Protocol::Grpc
+            && !sanitize.is_some_and(|http| http.sanitize_x_forwarded_client_cert),
+    }
 }
 
 /// The `mesh-policy` entries that speak about one destination, strongest first.

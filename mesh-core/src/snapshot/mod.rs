@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::intention::Table;
 use crate::normalize::Normalization;
+use crate::policy::InboundPolicy;
 
 mod effective;
 mod engine;
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub intentions: Arc<Table>,
     /// How inbound requests are normalised before they are judged.
     pub normalization: Normalization,
+    /// What the local service takes on.
+    pub inbound: InboundPolicy,
     chains: HashMap<Arc<str>, Arc<Chain>>,
 }
 

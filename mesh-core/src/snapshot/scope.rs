@@ -203,6 +203,7 @@ fn build(
         world: Arc::clone(world),
         intentions,
         normalization: normalization(world),
+        inbound: effective::inbound(&world.entries, local),
         chains,
     }
 }

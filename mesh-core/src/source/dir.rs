@@ -78,7 +78,7 @@ impl Mesh {
             path: directory.clone(),
             diagnostics,
         };
-        let (input, remarks) = input(&directory, files).map_err(invalid)?;
+        let (input, remarks) = input(&directory, files.clone()).map_err(invalid)?;
         let quiet = options.quiet();
         let (mesh, update) = Self::start(
             input,
@@ -88,7 +88,14 @@ impl Mesh {
             NetProbe::new(Tcp),
         )
         .map_err(invalid)?;
-        let task = tokio::spawn(follow(directory, watcher, changed, update, quiet, seen));
+        let task = tokio::spawn(follow(
+            directory,
+            watcher,
+            changed,
+            update,
+            quiet,
+            (seen, files),
+        ));
         mesh.adopt(task.abort_handle());
         Ok(mesh)
     }
@@ -117,9 +124,9 @@ async fn follow(
     mut changed: mpsc::Receiver<()>,
     update: Update,
     quiet: Duration,
-    mut seen: Seen,
+    (mut seen, files): (Seen, Vec<Source>),
 ) {
-    let mut texts: Option<Vec<Source>> = None;
+    let mut texts = Some(files);
     while !update.is_closed() {
         let event = tokio::time::timeout(RESCAN, changed.recv()).await;
         if event.is_ok() {

@@ -1,0 +1,10 @@
+Kind = "service-resolver"
+Name = "stock"
+Subsets = {
+  v1 = {
+    Filter = "Service.Meta.version == v1"
+  }
+  v2 = {
+    Filter = "Service.Meta.version == v2"
+  }
+}

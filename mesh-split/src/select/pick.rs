@@ -1,0 +1,103 @@
+//! The pure decisions: which leg, which level.
+
+use std::sync::Arc;
+
+use mesh_core::chain::split;
+use mesh_core::snapshot::{Route, Target};
+use tokio::time::Instant;
+
+/// Draws a leg of the route; `count` counts the draws of the destination and is asked only where there is a choice.
+///
+/// The draw is a low-discrepancy sequence over the sum of the weights, seeded by the route, so that shares are exact
+/// at low volume. A leg of weight 0 is never drawn. `None`: the route has no leg with a weight.
+#[must_use]
+pub fn pick_leg(route: &Route, count: impl FnOnce() -> u64) -> Option<usize> {
+    let weights = route.legs.iter().map(|leg| leg.weight);
+    if let [only] = &*route.legs {
+        return (only.weight > 0).then_some(0);
+    }
+    let drawn = split::draw(count(), route.index as u64, route.total_weight);
+    split::pick(weights, drawn)
+}
+
+/// The first level with an endpoint that is ready at `now`, else the primary. `None` only for an empty list.
+#[must_use]
+pub fn pick_level(levels: &[Arc<Target>], now: Instant) -> Option<&Arc<Target>> {
+    levels
+        .iter()
+        .find(|target| target.endpoints().has_ready(now))
+        .or_else(|| levels.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mesh_core::endpoint::{EjectionState, Endpoint, EndpointSet};
+    use mesh_core::net::Address;
+    use mesh_core::snapshot::TargetPolicy;
+    use mesh_core::testing::fixtures;
+
+    use super::*;
+
+    fn endpoint(key: &str) -> Arc<Endpoint> {
+        fixtures::endpoint(key, Address::new("127.0.0.1", 1))
+    }
+
+    fn target(id: &str, endpoints: Vec<Arc<Endpoint>>) -> Arc<Target> {
+        fixtures::target(id, TargetPolicy::default(), endpoints)
+    }
+
+    fn eject(endpoint: &Endpoint, until_ms: u64) {
+        endpoint
+            .state
+            .update_ejection(|state| (EjectionState { until_ms, ..state }, ()));
+    }
+
+    #[test]
+    fn a_thousand_requests_over_two_equal_legs_are_five_hundred_each() {
+        let route = fixtures::route(vec![
+            fixtures::leg(5_000, target("v1", vec![])),
+            fixtures::leg(5_000, target("v2", vec![])),
+            fixtures::leg(0, target("v3", vec![])),
+        ]);
+        let mut shares = [0; 3];
+        for count in 0..1_000 {
+            shares[pick_leg(&route, || count).unwrap()] += 1;
+        }
+        assert_eq!(shares, [500, 500, 0]);
+    }
+
+    #[test]
+    fn a_route_without_weight_draws_nothing() {
+        let route = fixtures::route(vec![fixtures::leg(0, target("v1", vec![]))]);
+        assert_eq!(pick_leg(&route, || 0), None);
+        assert_eq!(pick_leg(&fixtures::route(vec![]), || 0), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn traffic_fails_over_only_without_a_ready_endpoint_and_returns() {
+        let only = endpoint("a");
+        let primary = target("primary", vec![only.clone()]);
+        let second = target("second", vec![]);
+        let third = target("third", vec![endpoint("c")]);
+        let levels = [primary.clone(), second, third];
+        let id = |levels: &[Arc<Target>]| pick_level(levels, Instant::now()).unwrap().id().clone();
+
+        assert_eq!(&*id(&levels), "primary");
+        eject(&only, 1_000);
+        assert_eq!(&*id(&levels), "third");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(&*id(&levels), "primary");
+        primary.publish(EndpointSet::new(2, vec![], 1, true));
+        assert_eq!(&*id(&levels), "third");
+    }
+
+    #[tokio::test]
+    async fn the_primary_is_picked_where_no_level_is_ready() {
+        let levels = [target("primary", vec![]), target("second", vec![])];
+        let picked = pick_level(&levels, Instant::now()).unwrap();
+        assert_eq!(&**picked.id(), "primary");
+        assert!(pick_level(&[], Instant::now()).is_none());
+    }
+}
