@@ -67,6 +67,7 @@ pub use intentions::{
     IntentionSource, Permission, ServiceIntentions,
 };
 pub use jwt_provider::JwtProvider;
+pub(crate) use load::is_settings;
 pub use load::{Loaded, load};
 pub use mesh::MeshEntry;
 pub use policy::MeshPolicy;
