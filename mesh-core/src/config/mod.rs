@@ -48,7 +48,7 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 pub mod splitter;
-mod suggest;
+pub(crate) mod suggest;
 mod tracing;
 mod value;
 mod weak;

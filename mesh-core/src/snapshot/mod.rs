@@ -13,6 +13,7 @@ use crate::policy::InboundPolicy;
 
 mod effective;
 mod engine;
+mod lint;
 mod mesh;
 mod route;
 mod scope;

@@ -125,6 +125,9 @@ impl World {
             &Normalization::of(world.entries.mesh().map(|mesh| &**mesh)),
         ));
         problems.append(&mut world.warnings);
+        if broken.is_empty() {
+            problems.extend(super::lint::lint(&world));
+        }
         let (errors, warnings) = ordered(problems)
             .into_iter()
             .partition(Diagnostic::is_error);
