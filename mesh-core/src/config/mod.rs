@@ -73,7 +73,7 @@ pub use mesh::MeshEntry;
 pub use policy::MeshPolicy;
 pub use proxy_config::ProxyConfig;
 pub use proxy_defaults::{ProxyDefaults, tracing_collector};
-pub use read::{prepare, read_entry};
+pub use read::{place_of, prepare, read_entry};
 pub use render::render;
 pub use resolver::{
     CookieConfig, Failover, FailoverTarget, HashPolicy, LeastRequestConfig, LoadBalancer, Redirect,
