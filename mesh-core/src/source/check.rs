@@ -107,14 +107,18 @@ fn keys_in(text: &str) -> Vec<EntryKey> {
         .iter()
         .filter_map(|kind| Kind::parse(kind))
         .collect();
-    let kinds = if kinds.is_empty() { Kind::ALL } else { &kinds };
-    let mut names = values("name");
-    // The names of entries that need not say theirs.
-    names.extend(["global", "mesh"].map(str::to_owned));
-    let keys = kinds
+    let names = values("name");
+    // Entries that need not say their name.
+    let nameless = kinds.iter().filter_map(|kind| match kind {
+        Kind::ProxyDefaults => Some(EntryKey::new(*kind, "global")),
+        Kind::Mesh => Some(EntryKey::new(*kind, "mesh")),
+        _ => None,
+    });
+    let meant = if kinds.is_empty() { Kind::ALL } else { &kinds };
+    let keys = meant
         .iter()
         .flat_map(|kind| names.iter().map(|name| EntryKey::new(*kind, name.as_str())));
-    keys.collect()
+    keys.chain(nameless).collect()
 }
 
 /// `Kind = "…"` and `"Name": "…"`, in HCL or JSON, wherever they stand.
