@@ -12,11 +12,13 @@ use super::suggest;
 use super::value::{Data, Member, Value};
 use super::{Origin, Source, Span};
 
-/// A field's name and alias; the alias is empty when there is none.
+/// A field's name and alias (empty when there is none), its type as Rust writes it, and what it means.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) alias: &'static str,
+    pub(crate) ty: &'static str,
+    pub(crate) doc: &'static str,
 }
 
 /// A record's table of fields, in the order of the struct.

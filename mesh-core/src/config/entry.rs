@@ -34,6 +34,11 @@ macro_rules! kinds {
             pub const fn as_str(self) -> &'static str {
                 match self { $( Self::$variant => $text, )* }
             }
+
+            /// Name of its outermost record.
+            pub(super) const fn record(self) -> &'static str {
+                match self { $( Self::$variant => stringify!($ty), )* }
+            }
         }
 
         /// A config entry of any kind; cheap to clone.

@@ -24,6 +24,7 @@ mod decode;
 pub mod diagnostic;
 pub mod duration;
 pub mod entry;
+pub mod fields;
 mod hcl;
 mod hcl_lexer;
 pub mod ingress;

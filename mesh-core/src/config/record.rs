@@ -8,7 +8,7 @@ macro_rules! record {
     ($(
         $(#[$meta:meta])*
         pub struct $name:ident {
-            $( $(#[$field_meta:meta])* pub $field:ident : $ty:ty = $key:literal $(| $alias:literal)? , )*
+            $( $(#[doc = $doc:literal])* pub $field:ident : $ty:ty = $key:literal $(| $alias:literal)? , )*
         }
     )*) => {$(
         $(#[$meta])*
@@ -16,13 +16,18 @@ macro_rules! record {
         pub struct $name {
             /// Where it was read from.
             pub origin: $crate::config::Origin,
-            $( $(#[$field_meta])* pub $field: $ty, )*
+            $( $(#[doc = $doc])* pub $field: $ty, )*
         }
 
         impl $crate::config::decode::Record for $name {
             const NAME: &'static str = stringify!($name);
             const FIELDS: &'static [$crate::config::decode::Field] = &[
-                $( $crate::config::decode::Field { name: $key, alias: concat!($($alias)?) }, )*
+                $( $crate::config::decode::Field {
+                    name: $key,
+                    alias: concat!($($alias)?),
+                    ty: stringify!($ty),
+                    doc: concat!($($doc),*),
+                }, )*
             ];
         }
 
@@ -46,5 +51,14 @@ macro_rules! record {
                 serde_json::Value::Object(object)
             }
         }
-    )*};
+    )*
+
+        /// The tables of this module's records.
+        pub(super) const RECORDS: &[(&str, &[$crate::config::decode::Field])] = &[
+            $( (
+                <$name as $crate::config::decode::Record>::NAME,
+                <$name as $crate::config::decode::Record>::FIELDS,
+            ), )*
+        ];
+    };
 }

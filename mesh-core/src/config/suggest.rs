@@ -88,14 +88,20 @@ mod tests {
         Field {
             name: "PrefixRewrite",
             alias: "prefix_rewrite",
+            ty: "String",
+            doc: "",
         },
         Field {
             name: "MaxRequestHeadersKB",
             alias: "",
+            ty: "String",
+            doc: "",
         },
         Field {
             name: "Name",
             alias: "",
+            ty: "String",
+            doc: "",
         },
     ];
 
