@@ -1,8 +1,8 @@
-//! The request as it goes over the wire.
+//! The request as it goes over the wire, and the response head as it leaves it.
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Extensions, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use mesh_core::endpoint::Endpoint;
 use mesh_core::error::{Error, ErrorKind};
 use mesh_core::net::HttpVersion;
@@ -14,6 +14,15 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 pub(super) fn strip<B>(request: &mut Request<B>) {
     *request.extensions_mut() = Extensions::new();
     let headers = request.headers_mut();
+    strip_fields(headers);
+    // gRPC asks for trailers with `te: trailers`; nothing else of it passes.
+    if headers.get(TE).is_some_and(|te| te != "trailers") {
+        headers.remove(TE);
+    }
+}
+
+/// Removes the header fields that concern this hop only, of a request or of a response.
+pub(super) fn strip_fields(headers: &mut HeaderMap) {
     for name in [
         CONNECTION,
         KEEP_ALIVE,
@@ -22,10 +31,6 @@ pub(super) fn strip<B>(request: &mut Request<B>) {
         UPGRADE,
     ] {
         headers.remove(name);
-    }
-    // gRPC asks for trailers with `te: trailers`; nothing else of it passes.
-    if headers.get(TE).is_some_and(|te| te != "trailers") {
-        headers.remove(TE);
     }
 }
 
