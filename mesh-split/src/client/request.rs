@@ -9,6 +9,8 @@ use mesh_core::net::HttpVersion;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What a caller says about itself; the callee learns it from the handshake.
+const FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
 /// Removes what concerns this hop only (RFC 9110, section 7.6.1) and everything this process noted.
 pub(super) fn strip<B>(request: &mut Request<B>) {
@@ -16,7 +18,7 @@ pub(super) fn strip<B>(request: &mut Request<B>) {
     let headers = request.headers_mut();
     strip_fields(headers);
     // gRPC asks for trailers with `te: trailers`; nothing else of it passes.
-    if headers.get(TE).is_some_and(|te| te != "trailers") {
+    if headers.get_all(TE).iter().any(|te| te != "trailers") {
         headers.remove(TE);
     }
 }
@@ -29,6 +31,7 @@ pub(super) fn strip_fields(headers: &mut HeaderMap) {
         PROXY_CONNECTION,
         TRANSFER_ENCODING,
         UPGRADE,
+        FORWARDED_CLIENT_CERT,
     ] {
         headers.remove(name);
     }
@@ -114,7 +117,8 @@ fn complete<B>(
 }
 
 fn no_authority() -> Error {
-    Error::new(ErrorKind::Other)
+    // The caller's doing: no endpoint is to blame for it, and sending it again changes nothing.
+    Error::new(ErrorKind::RequestBody)
         .with_subject("the request names no valid authority")
         .unsent()
 }
