@@ -222,6 +222,7 @@ async fn o9_one_request_is_five_spans_each_the_child_of_the_one_before() {
         span(&spans, "CLIENT", "frontend"),
         span(&spans, "SERVER", "backend"),
     ];
+    assert_eq!(chain[0].get("parentId"), None, "{spans:#?}");
     for pair in chain.windows(2) {
         assert_eq!(pair[1]["parentId"], pair[0]["id"], "{spans:#?}");
         let number = |span: &Value, field: &str| span[field].as_u64().unwrap();

@@ -24,6 +24,21 @@ fn allow(demo: &Demo) -> Instant {
     demo.edit(INTENTIONS, "\"deny\"", "\"allow\"")
 }
 
+/// What no intention speaks about is denied from now on.
+async fn deny_by_default(demo: &Demo) {
+    let stranger = Caller::service(demo.dir(), "stranger");
+    let (status, _) = stranger.get(demo.ports.v1, "/bird").await.unwrap();
+    assert_eq!(status, 200);
+    demo.edit("mesh.hcl", "\"allow\"", "\"deny\"");
+    for port in [demo.ports.v1, demo.ports.v2, demo.ports.frontend] {
+        eventually("a stranger is refused", AT_ONCE, async || {
+            let (status, _) = stranger.get(port, "/bird").await?;
+            so(status == 403, || status.to_string())
+        })
+        .await;
+    }
+}
+
 /// The registration of an instance as the demo writes it, with other ports.
 fn registration(template: &str, ports: &[(&str, u16)]) -> String {
     let mut text = template.to_owned();
@@ -75,8 +90,6 @@ async fn s1_the_wire_between_the_services_carries_tls_records_and_nothing_else()
         }
     }
 }
-
-const DENY_BY_DEFAULT: &str = "default_intention_policy = \"deny\"\n";
 
 /// Walks over the headers of the TLS records (RFC 8446 section 5.1). The last record may be cut off.
 fn assert_only_tls_records(mut stream: &[u8]) {
@@ -139,14 +152,8 @@ async fn s2_no_certificate_a_foreign_and_an_expired_one_fail_in_three_named_ways
 #[tokio::test]
 async fn s3_a_service_is_its_identity_and_not_its_address() {
     let demo = Setup::new().start().await;
-    demo.write("mesh.hcl", DENY_BY_DEFAULT);
-    eventually("the new default", AT_ONCE * 3, async || {
-        let stranger = Caller::service(demo.dir(), "stranger");
-        let (status, _) = stranger.get(demo.ports.v1, "/bird").await?;
-        so(status == 403, || status.to_string())
-    })
-    .await;
     let port = demo.ports.v1;
+    deny_by_default(&demo).await;
     for address in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 3, 2, 1]] {
         let frontend = Caller::service(demo.dir(), "frontend").from(address);
         let (status, _) = frontend.get(port, "/bird").await.unwrap();
@@ -214,7 +221,7 @@ async fn s5_the_policy_by_default_is_one_setting_that_has_to_be_there() {
 
     // With "deny" whoever is not named stays outside; the demo's own calls are named.
     let demo = Setup::new().start().await;
-    demo.write("mesh.hcl", DENY_BY_DEFAULT);
+    deny_by_default(&demo).await;
     assert_eq!(demo.version("").await.unwrap(), "v1");
     demo.remove(INTENTIONS);
     eventually("nobody is named", AT_ONCE * 3, async || {
