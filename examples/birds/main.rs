@@ -44,8 +44,22 @@ fn main() -> ExitCode {
     };
     match start(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.to_string(), 1),
+        Err(error) => failed(&with_causes(error.as_ref()), 1),
     }
+}
+
+/// An error and what led to it, in one line.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        let why_text = why.to_string();
+        if !text.contains(&why_text) {
+            text = format!("{text}: {why_text}");
+        }
+        cause = why.source();
+    }
+    text
 }
 
 fn failed(reason: &str, code: u8) -> ExitCode {

@@ -5,7 +5,7 @@
 //! all that the mesh asks of a service.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -51,8 +51,11 @@ impl Stop {
 ///
 /// Fails if the directory cannot be read or has errors; the error shows them all.
 pub(crate) async fn open(options: &Options, speaks: bool) -> Result<Mesh, BoxError> {
+    let refused = std::env::var_os("NO_COLOR").is_some();
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some();
+    let colour = !refused && (forced || io::stderr().is_terminal());
     let report = mesh::Options::default().report(move |report| {
-        let text = mesh::core::config::render(&report.diagnostics, true);
+        let text = mesh::core::config::render(&report.diagnostics, colour);
         if speaks && !report.accepted {
             eprintln!("{text}\nthe edit is not in force; the rules before it are");
         } else if speaks && !report.first {
@@ -88,17 +91,26 @@ async fn gateway(
     ready: Ready,
     stop: Stop,
 ) -> Result<(), BoxError> {
-    let me = Identity::of(&mesh, "ingress-gateway").await?;
+    let public = listen(&options, Role::Gateway).await?;
+    let trace = TraceConfig {
+        edge: true,
+        exclude: vec!["/static/".into()],
+        ..TraceConfig::new("ingress-gateway")
+    };
+    let me = Identity::builder(&mesh, "ingress-gateway")
+        .trace(trace)
+        .build()
+        .await?;
     let port = options.ports.of(Port::Gateway);
     let gateway = Gateway::of(&me, port);
     mesh.ready().await;
 
-    let public = listen(&options, Role::Gateway).await?;
+    let inner = me.listen().await?;
     ready(public.local_addr()?);
     let outside = mesh::serve_gateway(public, &me, gateway).until(stop.wait());
     // Inside the mesh the gateway is a service like any other, with nothing to offer.
     let nothing = mesh::server(&me).layer(Router::new());
-    let inside = mesh::serve(me.listen().await?, &me, nothing).until(stop.wait());
+    let inside = mesh::serve(inner, &me, nothing).until(stop.wait());
     tokio::try_join!(outside, inside)?;
     me.flush().await;
     Ok(())
@@ -111,6 +123,7 @@ async fn frontend(
     ready: Ready,
     stop: Stop,
 ) -> Result<(), BoxError> {
+    let listener = listen(&options, Role::Frontend).await?;
     let trace = TraceConfig {
         exclude: vec!["/static/".into(), "/healthz".into()],
         ..TraceConfig::new("frontend")
@@ -130,7 +143,6 @@ async fn frontend(
         mesh_dir: options.dir.display().to_string(),
     };
     let app = mesh::server(&me).layer(frontend::app(client, config));
-    let listener = listen(&options, Role::Frontend).await?;
     ready(listener.local_addr()?);
     mesh::serve(listener, &me, app).until(stop.wait()).await?;
     me.flush().await;
@@ -146,10 +158,10 @@ async fn backend(
     stop: Stop,
 ) -> Result<(), BoxError> {
     let role = Role::Backend(version);
+    let listener = listen(&options, role).await?;
     let me = Identity::of(&mesh, &instance(&mesh, &options, role)).await?;
     let hostname = format!("{}-{}", role.name(), std::process::id());
     let app = mesh::server(&me).layer(backend::app(BackendConfig::new(version, hostname)));
-    let listener = listen(&options, role).await?;
     ready(listener.local_addr()?);
     mesh::serve(listener, &me, app).until(stop.wait()).await?;
     me.flush().await;

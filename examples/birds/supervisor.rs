@@ -153,10 +153,9 @@ impl Flock {
 
     async fn look_after(&mut self) -> Result<(), BoxError> {
         let began = Instant::now();
-        for role in Role::ALL {
+        // One after the other, so that a caller's first check finds those that it calls.
+        for (done, role) in (1..).zip(Role::ALL) {
             self.start(role)?;
-        }
-        for done in 1..=Role::ALL.len() {
             let event = timeout(PATIENCE, self.events.1.recv()).await;
             match event.map_err(|_| "not every service became ready; see above")? {
                 Some(Event::Ready(role, address)) => {
@@ -216,6 +215,10 @@ impl Flock {
             .env_remove("BIND_ADDR")
             .env_remove("TRACING_URL")
             .env_remove("VERSION");
+        if self.voice.has_colour() {
+            // The child's own output is a pipe, but a person reads it in the end.
+            command.env("CLICOLOR_FORCE", "1");
+        }
         let mut child = spawn(&mut command)?;
         if let Some(pid) = child.id() {
             self.pids.insert(role.name(), pid);

@@ -19,6 +19,11 @@ impl Voice {
         Self { colour, quiet }
     }
 
+    /// Whether what is said is coloured.
+    pub(crate) const fn has_colour(self) -> bool {
+        self.colour
+    }
+
     /// A line of a service's own output; left out if quiet.
     pub(crate) fn relay(self, role: Role, line: &str) {
         if !self.quiet {

@@ -111,7 +111,9 @@ pub fn header(settings: &Normalization, name: &str) -> HeaderFate {
 
 /// Normalises the target of a request: as [`path`], but `CONNECT` and `OPTIONS *` have none and stay as they are.
 pub fn target(settings: &Normalization, method: &http::Method, raw: &str) -> Normalized {
-    if method == http::Method::CONNECT || (method == http::Method::OPTIONS && raw == "*") {
+    // An origin-form CONNECT has a path, which is then judged and served like any other.
+    let without_path = method == http::Method::CONNECT && !raw.starts_with('/');
+    if without_path || (method == http::Method::OPTIONS && raw == "*") {
         return Normalized::Unchanged;
     }
     path(settings, raw)
@@ -386,6 +388,10 @@ mod tests {
         assert_eq!(
             target(&settings, &Method::CONNECT, "host:1"),
             Normalized::Unchanged
+        );
+        assert_eq!(
+            target(&settings, &Method::CONNECT, "/public/%2e%2e/admin"),
+            Normalized::Changed("/admin".to_owned())
         );
         assert_eq!(
             target(&settings, &Method::GET, "*"),

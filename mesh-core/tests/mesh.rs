@@ -208,3 +208,48 @@ async fn the_expected_identity_names_the_instances_service() {
         "v1.backend.default.dc1.internal.test.consul"
     );
 }
+
+#[tokio::test]
+async fn a_target_that_two_chains_reach_with_different_settings_is_kept_up_in_both() {
+    let mut config = serde_json::Map::new();
+    config.insert("protocol".into(), "http".into());
+    let failover = mesh_core::config::Failover {
+        service: "backend".into(),
+        ..Default::default()
+    };
+    let api = ServiceResolver {
+        name: "api".into(),
+        connect_timeout: GoDuration::from_secs(1),
+        failover: BTreeMap::from([("*".into(), failover)]),
+        ..Default::default()
+    };
+    let defaults = ProxyDefaults {
+        name: "global".into(),
+        config,
+        ..Default::default()
+    };
+    let entries: EntrySet = [defaults.into(), api.into()].into_iter().collect();
+    let services = |port| {
+        vec![
+            service("backend", port, "v1", None),
+            service("api", 6000, "v1", None),
+        ]
+    };
+    let (mesh, update) =
+        Mesh::from_memory(input(entries.clone(), services(7000)), Options::default()).unwrap();
+    let scope = mesh.scope("frontend");
+    update.publish(input(entries, services(7001))).unwrap();
+    let snapshot = scope.snapshots().snapshot();
+    let level = |service: &str, level: usize| {
+        let target = Arc::clone(&snapshot.chain(service).unwrap().routes[0].legs[0].levels[level]);
+        let set = target.endpoints();
+        (
+            target.policy().connect_timeout.as_secs(),
+            set.endpoints[0].address.port(),
+        )
+    };
+    assert_eq!(
+        (level("api", 1), level("backend", 0)),
+        ((1, 7001), (5, 7001))
+    );
+}

@@ -102,6 +102,7 @@ pub mod limit;
 mod refusal;
 pub mod retry;
 pub mod timeout;
+mod upload;
 
 pub use deadline::{DeadlineHeaderLayer, DeadlineLayer};
 pub use eject::EjectLayer;

@@ -152,6 +152,7 @@ async fn a_connection_that_closes_after_its_response_is_not_reused() {
     let client = client(&server);
     for _ in 0..5 {
         let response = send(&client, get("/close")).await.unwrap();
+        assert!(!response.headers().contains_key("connection"));
         assert_eq!(text(response).await, "backend /close");
     }
     assert_eq!(server.connections.load(SeqCst), 5);
@@ -532,4 +533,87 @@ async fn workers_on_many_threads_share_what_is_pooled() {
         assert!(connections <= most, "{version:?}: {connections}");
         until(|| client.pools().stats()[0].idle == connections).await;
     }
+}
+
+/// Connects after a while, or never.
+struct Lazy {
+    after: Option<Duration>,
+    dials: Arc<std::sync::atomic::AtomicU32>,
+}
+
+impl Connect for Lazy {
+    type Io = tokio::io::DuplexStream;
+
+    async fn connect(&self, to: &Destination) -> Result<Connection<Self::Io>, ConnectError> {
+        self.dials.fetch_add(1, SeqCst);
+        match self.after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => {
+                tokio::time::sleep(to.timeout).await;
+                return Err(ConnectError::timeout(to.address.clone(), to.timeout));
+            }
+        }
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_response(Response::new(()), true).unwrap();
+            }
+        });
+        Ok(Connection::plain(near))
+    }
+}
+
+fn lazy(after: Option<Duration>) -> (EndpointClient<Lazy>, Arc<std::sync::atomic::AtomicU32>) {
+    let dials = Arc::default();
+    let connect = Lazy {
+        after,
+        dials: Arc::clone(&dials),
+    };
+    let mut endpoint = Endpoint::clone(&fixtures::endpoint(
+        "b-1",
+        mesh_core::net::Address::new("10.0.0.1", 80),
+    ));
+    endpoint.protocol = Protocol::Grpc;
+    let pools = Pools::new("web", connect);
+    (EndpointClient::fixed(pools, Arc::new(endpoint)), dials)
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_one_dial_share_its_failure() {
+    let (client, dials) = lazy(None);
+    let began = Instant::now();
+    for answer in join_all((0..20).map(|_| send(&client, get("/")))).await {
+        let error = answer.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
+        assert!(error.is_unsent());
+    }
+    assert_eq!(dials.load(SeqCst), 1);
+    assert!(began.elapsed() < Duration::from_secs(6));
+    // A failure is shared by those who waited for it, not remembered.
+    let _ = send(&client, get("/")).await;
+    assert_eq!(dials.load(SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_dial_is_taken_over_by_who_waits() {
+    let (client, dials) = lazy(Some(Duration::from_secs(1)));
+    let first = tokio::time::timeout(Duration::from_millis(500), send(&client, get("/")));
+    let others = join_all((0..5).map(|_| send(&client, get("/"))));
+    let (first, others) = tokio::join!(first, others);
+    assert!(first.is_err());
+    for answer in others {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(dials.load(SeqCst), 2);
+    assert_eq!(client.pools().stats()[0].open, 1);
+}
+
+#[tokio::test]
+async fn connect_is_refused() {
+    let server = Server::start(Version::Http1).await;
+    let request = Request::connect("backend:80").body(Body::empty()).unwrap();
+    let error = send(&client(&server), request).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Other);
+    assert!(error.is_unsent());
 }

@@ -133,12 +133,18 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
         let grpc = is_grpc(request.headers());
+        if request.method() == http::Method::CONNECT {
+            return ResponseFuture::answered(StatusCode::METHOD_NOT_ALLOWED);
+        }
         let Some(service) = self.service_of(&request) else {
             let named = authority(&request).unwrap_or_default();
             let error = Error::new(ErrorKind::UnknownService)
                 .with_subject(format!("no service for host `{named}`"));
             return ResponseFuture::refused(error, grpc);
         };
+        let deadline = &self.listener.snapshots.load().inbound.deadline_header;
+        request.headers_mut().remove(deadline);
+        keep_host(&mut request);
         prepare(&mut request);
         ResponseFuture::calling(&mut self.client, request, &service, grpc)
     }
@@ -173,16 +179,48 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
+        if request.method() == http::Method::CONNECT {
+            return ResponseFuture::answered(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        // A page in a browser can reach the port under a name of its own; it must not call as this service.
+        if !authority(&request).is_some_and(|host| is_local(host, &self.destination)) {
+            return ResponseFuture::answered(StatusCode::MISDIRECTED_REQUEST);
+        }
+        request.headers_mut().remove(header::HOST);
         let grpc = is_grpc(request.headers());
         ResponseFuture::calling(&mut self.client, request, &self.destination, grpc)
     }
+}
+
+/// Whether an authority names this machine's loopback, or the destination itself.
+fn is_local(authority: &str, destination: &str) -> bool {
+    let Ok(authority) = authority.parse::<http::uri::Authority>() else {
+        return false;
+    };
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let loopback = host
+        .parse::<std::net::IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback());
+    loopback || host.eq_ignore_ascii_case("localhost") || host == destination
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Makes the host that was matched the host that is served, whatever else the request says.
+fn keep_host<B>(request: &mut Request<B>) {
+    let host = authority(request).and_then(|host| HeaderValue::from_str(host).ok());
+    match host {
+        Some(host) => drop(request.headers_mut().insert(header::HOST, host)),
+        None => drop(request.headers_mut().remove(header::HOST)),
+    }
 }
 
 /// What comes from outside loses what only the mesh may say and gets told where it came from.
@@ -225,6 +263,7 @@ pub struct ResponseFuture {
 enum Kind {
     Called(#[pin] client::ResponseFuture),
     Refused(Option<Error>),
+    Answered(Option<Response<GatewayBody>>),
 }
 
 impl ResponseFuture {
@@ -245,6 +284,16 @@ impl ResponseFuture {
         }
     }
 
+    /// An answer of the door itself.
+    fn answered(status: StatusCode) -> Self {
+        let mut response = Response::new(GatewayBody(BodyKind::Text(Bytes::new())));
+        *response.status_mut() = status;
+        Self {
+            kind: Kind::Answered(Some(response)),
+            grpc: false,
+        }
+    }
+
     fn refused(error: Error, grpc: bool) -> Self {
         Self {
             kind: Kind::Refused(Some(error)),
@@ -260,6 +309,11 @@ impl Future for ResponseFuture {
         let this = self.project();
         let answer = match this.kind.project() {
             KindProj::Called(future) => std::task::ready!(future.poll(cx)),
+            KindProj::Answered(response) => {
+                return Poll::Ready(Ok(response
+                    .take()
+                    .unwrap_or_else(|| refusal(&ErrorKind::Other.into(), false))));
+            }
             KindProj::Refused(error) => {
                 Err(error.take().unwrap_or_else(|| ErrorKind::Other.into()))
             }
@@ -288,7 +342,12 @@ fn refusal(error: &Error, grpc: bool) -> Response<GatewayBody> {
         headers.insert("grpc-message", reason.clone());
         response
     } else {
-        let text = Bytes::from(format!("{error}\n"));
+        // Which endpoint it was, and why, is nothing for outsiders; the logs and spans have it.
+        let told = match error.kind() {
+            ErrorKind::UnknownService => error.to_string(),
+            kind => Error::new(kind).to_string(),
+        };
+        let text = Bytes::from(format!("{told}\n"));
         let mut response = Response::new(GatewayBody(BodyKind::Text(text)));
         *response.status_mut() = error.status();
         response.headers_mut().insert(

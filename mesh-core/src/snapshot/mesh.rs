@@ -38,6 +38,8 @@ pub(super) struct Inner {
     board: Mutex<Board>,
     wake: UnboundedSender<Arc<str>>,
     status: Mutex<Status>,
+    // Held from reading the previous world to rebuilding the scopes: updates happen one after the other.
+    updating: Mutex<()>,
     report: ReportHook,
     directory: Option<PathBuf>,
     clock: WallClock,
@@ -232,6 +234,7 @@ impl Mesh {
             board: Mutex::new(Board::new()),
             wake,
             status: Mutex::new(status.clone()),
+            updating: Mutex::new(()),
             report: options.report,
             directory,
             clock: options.clock,
@@ -394,6 +397,7 @@ impl Inner {
     }
 
     fn update(&self, input: Input, remarks: Vec<Diagnostic>) -> Result<u64, Vec<Diagnostic>> {
+        let _turn = self.lock(&self.updating);
         let previous = self.world.snapshot();
         let version = previous.version + 1;
         let mut world = match World::compile(version, input, Some(&previous)) {

@@ -62,11 +62,13 @@ pub(super) struct ScopeInner {
 
 #[derive(Debug, Default)]
 struct Cells {
-    targets: HashMap<Arc<str>, Cell>,
+    // By identifier. Two chains may reach one target with policies of their own (a fail-over level has the primary's
+    // connect timeout), and each of the two has a cell.
+    targets: HashMap<Arc<str>, Vec<Cell>>,
     chains: HashMap<Arc<str>, Built>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Cell {
     target: Arc<Target>,
     selection: Selection,
@@ -114,7 +116,7 @@ impl ScopeInner {
         let snapshot = build(&self.local, &self.key, world, &mut cells, workshop);
         self.publisher.publish(snapshot);
         // Targets that were kept see the new catalogue as well.
-        for cell in cells.targets.values() {
+        for cell in cells.targets.values().flatten() {
             publish_endpoints(cell, &self.key, world, workshop);
         }
     }
@@ -126,6 +128,7 @@ impl ScopeInner {
         for cell in cells
             .targets
             .values()
+            .flatten()
             .filter(|cell| services.contains(&cell.target.spec().service))
         {
             publish_endpoints(cell, &self.key, &world, workshop);
@@ -258,7 +261,7 @@ struct ChainMaker<'a> {
     policies: Policies,
     settings: &'a UpstreamSettings,
     cells: &'a Cells,
-    targets: &'a mut HashMap<Arc<str>, Cell>,
+    targets: &'a mut HashMap<Arc<str>, Vec<Cell>>,
     workshop: &'a Workshop<'a>,
 }
 
@@ -323,21 +326,25 @@ impl ChainMaker<'_> {
             limits: self.settings.limits,
             ejection: self.settings.ejection,
         };
-        let kept = self
+        let fits = |cell: &&Cell| cell.target.spec() == spec && *cell.target.policy() == policy;
+        let made = self
             .targets
             .get(&spec.id)
-            .or_else(|| self.cells.targets.get(&spec.id));
-        if let Some(cell) =
-            kept.filter(|cell| cell.target.spec() == spec && *cell.target.policy() == policy)
-        {
-            let (target, selection) = (Arc::clone(&cell.target), cell.selection.clone());
-            self.targets.insert(
-                Arc::clone(&spec.id),
-                Cell {
-                    target: Arc::clone(&target),
-                    selection,
-                },
-            );
+            .and_then(|cells| cells.iter().find(fits));
+        if let Some(cell) = made {
+            return Arc::clone(&cell.target);
+        }
+        let kept = self
+            .cells
+            .targets
+            .get(&spec.id)
+            .and_then(|cells| cells.iter().find(fits));
+        if let Some(cell) = kept.cloned() {
+            let target = Arc::clone(&cell.target);
+            self.targets
+                .entry(Arc::clone(&spec.id))
+                .or_default()
+                .push(cell);
             return target;
         }
         let selection = select(&spec.filter);
@@ -351,13 +358,14 @@ impl ChainMaker<'_> {
             self.workshop,
         );
         let target = Arc::new(Target::new(spec.clone(), policy, state, set));
-        self.targets.insert(
-            Arc::clone(&spec.id),
-            Cell {
-                target: Arc::clone(&target),
-                selection,
-            },
-        );
+        let cell = Cell {
+            target: Arc::clone(&target),
+            selection,
+        };
+        self.targets
+            .entry(Arc::clone(&spec.id))
+            .or_default()
+            .push(cell);
         target
     }
 

@@ -111,6 +111,22 @@ impl Target {
         self.version.subscribe()
     }
 
+    /// Waits until an endpoint may be used, or it is certain that none may for now.
+    pub async fn usable(&self) {
+        let mut version = self.version.subscribe();
+        loop {
+            {
+                let set = self.endpoints.load();
+                if set.settled || !set.is_empty() {
+                    return;
+                }
+            }
+            if version.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Waits until every instance has been probed once. Returns at once on a set that already is settled.
     pub async fn settled(&self) {
         let mut version = self.version.subscribe();

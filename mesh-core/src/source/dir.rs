@@ -11,7 +11,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use notify::{RecursiveMode, Watcher};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Category, Diagnostic, Loaded, Origin, Source};
@@ -74,7 +75,7 @@ impl Mesh {
         let directory = directory.as_ref().to_path_buf();
         // Watching begins before the first read, so that an edit in between is seen.
         let (events, changed) = mpsc::channel(1);
-        let watcher = watch(&directory, events);
+        let watcher = watch(&directory, events.clone());
         let (seen, files) = scan_blocking(directory.clone()).await?;
         let invalid = |diagnostics| OpenError::Invalid {
             path: directory.clone(),
@@ -92,7 +93,8 @@ impl Mesh {
         .map_err(invalid)?;
         let task = tokio::spawn(follow(
             directory,
-            watcher,
+            // A sender of our own keeps the channel open where nothing can be watched.
+            (watcher, events),
             changed,
             update,
             quiet,
@@ -104,7 +106,16 @@ impl Mesh {
 }
 
 fn watch(directory: &Path, events: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let watcher = notify::recommended_watcher(move |_| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading the files is an event as well, and must not lead to reading them again.
+        let reading = |kind: &EventKind| match kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+            EventKind::Access(_) => true,
+            _ => false,
+        };
+        if event.is_ok_and(|event| reading(&event.kind)) {
+            return;
+        }
         // A full channel already says that something changed.
         let _ = events.try_send(());
     });
@@ -122,7 +133,7 @@ type Seen = BTreeMap<PathBuf, (u64, Option<SystemTime>, PathBuf)>;
 
 async fn follow(
     directory: PathBuf,
-    _watcher: Option<notify::RecommendedWatcher>,
+    _watching: (Option<notify::RecommendedWatcher>, mpsc::Sender<()>),
     mut changed: mpsc::Receiver<()>,
     update: Update,
     quiet: Duration,

@@ -94,7 +94,13 @@ pub(super) fn in_scope<T>(inbound: &Inbound, act: impl FnOnce() -> T) -> T {
 #[must_use]
 pub fn asked(headers: &HeaderMap, header: &HeaderName) -> Option<Duration> {
     let millis = |name: &HeaderName| header::millis(headers.get(name)?.as_bytes());
-    let grpc = || header::grpc_timeout(headers.get(header::GRPC_TIMEOUT)?.as_bytes());
+    let grpc = || {
+        // Of other requests the header says nothing, and an outsider could end them at will.
+        let value = headers
+            .get(header::GRPC_TIMEOUT)
+            .filter(|_| header::is_grpc(headers))?;
+        header::grpc_timeout(value.as_bytes())
+    };
     [
         millis(header),
         millis(&header::ENVOY_EXPECTED_TIMEOUT_MS),

@@ -27,12 +27,21 @@ pub fn apply(
     let set = target.endpoints();
     let alone = facts(&set, 0);
     let (_, foreseen) = observe(state.ejection(), policy, failure, now_ms, alone, draw);
-    let ejected = match foreseen {
+    let mut ejected = match foreseen {
         Ejection::Ejected { .. } => others(&set, state, now),
         _ => u32::MAX,
     };
-    let seen = Facts { ejected, ..alone };
     let (said, before) = state.update_ejection(|before| {
+        if ejected == u32::MAX
+            && matches!(
+                observe(before, policy, failure, now_ms, alone, draw).1,
+                Ejection::Ejected { .. }
+            )
+        {
+            // Another failure came in between, and this one reaches the threshold after all.
+            ejected = others(&set, state, now);
+        }
+        let seen = Facts { ejected, ..alone };
         let (next, said) = observe(before, policy, failure, now_ms, seen, draw);
         (next, (said, before))
     });

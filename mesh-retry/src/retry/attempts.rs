@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use super::body::Repeat;
-use super::future::Try;
+use super::future::{Limit, Try};
 use super::rules::Rules;
 use super::verdict::{Asked, Idempotent, Outcome, Stop, Verdict, verdict};
 use super::{Attempts, ReplayBody};
@@ -55,6 +55,7 @@ where
 {
     pub(super) fn new(
         future: S::Future,
+        limit: Option<Limit>,
         service: S,
         head: Parts,
         repeat: Repeat<B>,
@@ -62,7 +63,7 @@ where
     ) -> Self {
         let attempt = rules.outbound().cloned();
         Self {
-            phase: Phase::Trying(Try::new(future, rules.per_try(), attempt.clone())),
+            phase: Phase::Trying(Try::new(future, limit, attempt.clone())),
             service,
             head,
             repeat,
@@ -179,7 +180,7 @@ where
         Some(finish(last, *this.retries, stop))
     }
 
-    fn again(self: Pin<&mut Self>, body: ReplayBody<B>) {
+    fn again(self: Pin<&mut Self>, mut body: ReplayBody<B>) {
         let mut this = self.project();
         *this.retries += 1;
         *this.attempt = this.rules.outbound().map(Outbound::next_attempt);
@@ -191,8 +192,9 @@ where
         if let Some(attempt) = this.attempt.as_ref() {
             head.extensions.insert(attempt.clone());
         }
+        let limit = Limit::on(&mut body, this.rules.per_try());
         let future = this.service.call(Request::from_parts(head, body));
-        let attempt = Try::new(future, this.rules.per_try(), this.attempt.clone());
+        let attempt = Try::new(future, limit, this.attempt.clone());
         this.phase.set(Phase::Trying(attempt));
     }
 }

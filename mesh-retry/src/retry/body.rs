@@ -6,6 +6,7 @@
 //! `Bytes` that is sent; nothing is copied.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,6 +14,9 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::upload::Upload;
 
 /// Most frames that are kept, so that tiny ones can not cost many times their size.
 const MOST_FRAMES: usize = 1024;
@@ -23,6 +27,8 @@ const MOST_FRAMES: usize = 1024;
 pub struct ReplayBody<B> {
     #[pin]
     kind: Kind<B>,
+    /// Told when the attempt has sent its request.
+    upload: Option<Arc<Upload>>,
 }
 
 #[pin_project(project = KindProj)]
@@ -75,13 +81,14 @@ impl<B: Body<Data = Bytes>> ReplayBody<B> {
     pub(super) fn once(body: B) -> Self {
         Self {
             kind: Kind::Once(body),
+            upload: None,
         }
     }
 
     /// A body that keeps up to `limit` bytes of itself. One that says that it is longer is not kept at all.
     pub(super) fn keep(body: B, limit: usize) -> (Self, Repeat<B>) {
         if body.is_end_stream() {
-            return (Self { kind: Kind::Empty }, Repeat::Empty);
+            return (Self::empty(), Repeat::Empty);
         }
         if body.size_hint().lower() > limit as u64 {
             return (Self::once(body), Repeat::Gone);
@@ -104,7 +111,24 @@ impl<B: Body<Data = Bytes>> ReplayBody<B> {
             trailers_sent: false,
             back: Some(back),
         }));
-        (Self { kind }, Repeat::Away(away))
+        let body = Self { kind, upload: None };
+        (body, Repeat::Away(away))
+    }
+
+    fn empty() -> Self {
+        Self {
+            kind: Kind::Empty,
+            upload: None,
+        }
+    }
+
+    /// Something to ask how far the body is, unless it is at its end already.
+    pub(super) fn watch(&mut self) -> Option<Arc<Upload>> {
+        if self.is_end_stream() {
+            return None;
+        }
+        self.upload = Some(Arc::new(Upload::new(Instant::now(), None)));
+        self.upload.clone()
     }
 }
 
@@ -137,7 +161,7 @@ impl<B: Body<Data = Bytes>> Repeat<B> {
             }
             Self::Empty => {
                 *self = Self::Empty;
-                Poll::Ready(Some(ReplayBody { kind: Kind::Empty }))
+                Poll::Ready(Some(ReplayBody::empty()))
             }
             Self::Away(_) | Self::Gone => Poll::Ready(None),
         }
@@ -232,14 +256,23 @@ impl<B: Body<Data = Bytes>> Body for ReplayBody<B> {
     type Error = B::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().kind.project() {
+        let polled = match self.as_mut().project().kind.project() {
             KindProj::Once(body) => body.poll_frame(cx),
             KindProj::Empty => Poll::Ready(None),
             KindProj::Kept(sending) => sending.poll_frame(cx),
+        };
+        if let Some(upload) = &self.upload {
+            upload.begin();
+            if let Poll::Ready(frame) = &polled
+                && (!matches!(frame, Some(Ok(_))) || self.is_end_stream())
+            {
+                upload.end();
+            }
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -286,7 +319,11 @@ impl<B: Body<Data = Bytes>> Body for ReplayBody<B> {
 #[pinned_drop]
 impl<B> PinnedDrop for ReplayBody<B> {
     fn drop(self: Pin<&mut Self>) {
-        if let KindProj::Kept(sending) = self.project().kind.project()
+        let this = self.project();
+        if let Some(upload) = this.upload {
+            upload.end();
+        }
+        if let KindProj::Kept(sending) = this.kind.project()
             && let (Some(tape), Some(back)) = (sending.tape.take(), sending.back.take())
         {
             let _ = back.send(Some(tape));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::ReplayBody;
 use super::attempts::Many;
 use super::body::Repeat;
 use super::rules::Rules;
+use crate::upload::Upload;
 
 /// Future of [`Retry`](super::Retry).
 #[pin_project]
@@ -48,23 +50,26 @@ where
 {
     pub(super) fn once(
         future: S::Future,
-        per_try: Option<Duration>,
+        limit: Option<Limit>,
         outbound: Option<Outbound>,
     ) -> Self {
         Self {
-            kind: Kind::Once(Try::new(future, per_try, outbound)),
+            kind: Kind::Once(Try::new(future, limit, outbound)),
         }
     }
 
     pub(super) fn many(
         future: S::Future,
+        limit: Option<Limit>,
         service: S,
         head: Parts,
         repeat: Repeat<B>,
         rules: Rules,
     ) -> Self {
         Self {
-            kind: Kind::Many(Box::pin(Many::new(future, service, head, repeat, rules))),
+            kind: Kind::Many(Box::pin(Many::new(
+                future, limit, service, head, repeat, rules,
+            ))),
         }
     }
 }
@@ -94,6 +99,57 @@ where
     }
 }
 
+/// The time an attempt has, from the end of its request to its response head.
+#[derive(Debug)]
+pub(super) struct Limit {
+    time: Duration,
+    started: Instant,
+    upload: Option<Arc<Upload>>,
+}
+
+impl Limit {
+    /// The limit of an attempt that sends `body`, if it has one.
+    pub(super) fn on<B>(body: &mut ReplayBody<B>, time: Option<Duration>) -> Option<Self>
+    where
+        B: Body<Data = Bytes>,
+    {
+        Some(Self {
+            time: time?,
+            started: Instant::now(),
+            upload: body.watch(),
+        })
+    }
+
+    /// The end, or the earliest there can be while the body is under way.
+    fn end(&self, now: Instant) -> Option<Instant> {
+        let since = match &self.upload {
+            None => self.started,
+            Some(upload) => upload.waiting_since(now),
+        };
+        since.checked_add(self.time)
+    }
+
+    fn poll(&self, mut timer: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            let Some(end) = self.end(now) else {
+                return Poll::Pending;
+            };
+            if end <= now {
+                return Poll::Ready(());
+            }
+            match timer.as_mut().as_pin_mut() {
+                None => timer.set(Some(tokio::time::sleep_until(end))),
+                Some(set) if set.is_elapsed() => set.reset(end),
+                Some(_) => {}
+            }
+            if let Some(set) = timer.as_mut().as_pin_mut() {
+                ready!(set.poll(cx));
+            }
+        }
+    }
+}
+
 /// One attempt with its own time limit.
 #[pin_project]
 pub(super) struct Try<F> {
@@ -101,16 +157,16 @@ pub(super) struct Try<F> {
     future: Option<F>,
     #[pin]
     timer: Option<Sleep>,
-    limit: Option<(Instant, Duration)>,
+    limit: Option<Limit>,
     outbound: Option<Outbound>,
 }
 
 impl<F> Try<F> {
-    pub(super) fn new(future: F, limit: Option<Duration>, outbound: Option<Outbound>) -> Self {
+    pub(super) fn new(future: F, limit: Option<Limit>, outbound: Option<Outbound>) -> Self {
         Self {
             future: Some(future),
             timer: None,
-            limit: limit.map(|limit| (Instant::now(), limit)),
+            limit,
             outbound,
         }
     }
@@ -131,23 +187,16 @@ where
             this.future.set(None);
             return Poll::Ready(result.map_err(|error| Error::from_boxed(error.into())));
         }
-        let Some((started, limit)) = *this.limit else {
+        let Some(limit) = this.limit else {
             return Poll::Pending;
         };
-        let Some(end) = started.checked_add(limit) else {
-            return Poll::Pending;
-        };
-        if this.timer.is_none() {
-            this.timer.set(Some(tokio::time::sleep_until(end)));
-        }
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            ready!(timer.poll(cx));
-        }
+        ready!(limit.poll(this.timer, cx));
         // Noted before the future is dropped, whose layers look at it: this end is the endpoint's fault.
         if let Some(outbound) = this.outbound {
-            outbound.attempt().set_outcome(AttemptOutcome::Failed {
+            let attempt = outbound.attempt();
+            attempt.set_outcome(AttemptOutcome::Failed {
                 kind: ErrorKind::PerTryTimeout,
-                after: limit,
+                after: attempt.started.elapsed(),
             });
         }
         this.future.set(None);

@@ -16,8 +16,8 @@
 //! 6. The request's body is kept while the first attempt streams it, up to `body_limit_bytes`; above, it is sent
 //!    once. A response is judged by its head; one whose body has begun is never retried.
 //! 7. Each further attempt asks the inner service for readiness anew and passes the last result on if it is not.
-//! 8. An attempt that exceeds `per_try`, counted from its beginning to its response head, is dropped and counts as
-//!    reset.
+//! 8. An attempt that exceeds `per_try`, from the end of its request to its response head, is dropped and counts as
+//!    reset. The way to the callee counts, a slow upload does not.
 //!
 //! Every attempt carries its own handle of [`Outbound`](mesh_core::context::Outbound) and its number in
 //! `x-envoy-attempt-count`. A response that was retried, or would have been, carries [`Attempts`] in its extensions.

@@ -11,6 +11,7 @@ use mesh_core::error::{BoxError, Error};
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::future::Limit;
 use super::layer::Own;
 use super::rules::Rules;
 use super::verdict::is_active;
@@ -56,8 +57,10 @@ where
         let rules = Rules::new(Arc::clone(&self.own), routed.cloned());
         let per_try = rules.per_try();
         if !rules.policy().is_some_and(is_active) {
-            let future = self.inner.call(request.map(ReplayBody::once));
-            return ResponseFuture::once(future, per_try, rules.into_outbound());
+            let mut request = request.map(ReplayBody::once);
+            let limit = Limit::on(request.body_mut(), per_try);
+            let future = self.inner.call(request);
+            return ResponseFuture::once(future, limit, rules.into_outbound());
         }
         let outbound = Outbound::of(request.extensions_mut());
         let rules = rules.with_outbound(outbound);
@@ -69,10 +72,11 @@ where
             .headers_mut()
             .insert(header::ENVOY_ATTEMPT_COUNT, HeaderValue::from_static("1"));
         let (head, body) = request.into_parts();
-        let (body, repeat) = ReplayBody::keep(body, rules.body_limit());
+        let (mut body, repeat) = ReplayBody::keep(body, rules.body_limit());
+        let limit = Limit::on(&mut body, per_try);
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
         let future = ready.call(Request::from_parts(head.clone(), body));
-        ResponseFuture::many(future, ready, head, repeat, rules)
+        ResponseFuture::many(future, limit, ready, head, repeat, rules)
     }
 }

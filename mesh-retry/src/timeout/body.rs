@@ -10,7 +10,8 @@ use mesh_core::error::{BoxError, Error};
 use pin_project::{pin_project, pinned_drop};
 use tokio::time::{Instant, Sleep};
 
-use super::clock::{Clock, Upload};
+use super::clock::Clock;
+use crate::upload::Upload;
 
 /// A request body whose end starts the time limit.
 #[pin_project(PinnedDrop)]
@@ -43,7 +44,11 @@ impl<B: Body> Body for RequestBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let polled = this.inner.as_mut().poll_frame(cx);
-        if let (Poll::Ready(frame), Some(upload)) = (&polled, &this.upload) {
+        let Some(upload) = &this.upload else {
+            return polled;
+        };
+        upload.begin();
+        if let Poll::Ready(frame) = &polled {
             upload.move_on();
             // A sender that knows the length does not ask for more than that.
             let data = match frame {

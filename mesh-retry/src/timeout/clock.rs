@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use mesh_core::context::Outbound;
 use mesh_core::error::ErrorKind;
 use tokio::time::{Instant, Sleep};
+
+use crate::upload::{Upload, earliest};
 
 /// The limits of one call and what it has done so far.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Clock {
         let own = self.request.and_then(|limit| {
             let from = match &self.upload {
                 None => self.started,
-                Some(upload) => upload.ended().unwrap_or(now),
+                Some(upload) => upload.waiting_since(now),
             };
             from.checked_add(limit)
         });
@@ -95,76 +95,5 @@ impl Clock {
                 ready!(set.poll(cx));
             }
         }
-    }
-}
-
-/// What the body of a request tells the clock, from whichever task sends it.
-#[derive(Debug)]
-pub(super) struct Upload {
-    base: Instant,
-    /// Nanoseconds from `base` plus one; 0 while under way.
-    ended: AtomicU64,
-    moved: AtomicU64,
-    note: (Outbound, Option<Instant>, Option<Duration>),
-}
-
-impl Upload {
-    pub(super) fn new(
-        base: Instant,
-        outbound: Outbound,
-        hard: Option<Instant>,
-        request: Option<Duration>,
-    ) -> Self {
-        Self {
-            base,
-            ended: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
-            note: (outbound, hard, request),
-        }
-    }
-
-    pub(super) fn move_on(&self) {
-        self.moved
-            .store(self.nanos(Instant::now()), Ordering::Relaxed);
-    }
-
-    /// Notes the end, once, and from now on the call's deadline is known.
-    pub(super) fn end(&self) {
-        let now = Instant::now();
-        let mark = self.nanos(now).saturating_add(1);
-        if self
-            .ended
-            .compare_exchange(0, mark, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-        {
-            let (outbound, hard, request) = &self.note;
-            let own = request.and_then(|limit| now.checked_add(limit));
-            if let Some(deadline) = earliest(*hard, own) {
-                outbound.set_deadline(deadline);
-            }
-        }
-    }
-
-    fn ended(&self) -> Option<Instant> {
-        match self.ended.load(Ordering::Acquire) {
-            0 => None,
-            mark => Some(self.base + Duration::from_nanos(mark - 1)),
-        }
-    }
-
-    fn moved(&self) -> Instant {
-        self.base + Duration::from_nanos(self.moved.load(Ordering::Relaxed))
-    }
-
-    fn nanos(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.base).as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-/// The earlier of two instants that may be absent.
-pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

@@ -1,7 +1,8 @@
 //! A time limit over a whole call: all attempts, all waiting, until the response is complete.
 //!
 //! 1. The limit runs from the end of the request body, so that a slow upload does not count, to the end of the
-//!    response body, so that an endless response is cut off. Streams need a policy without `request` limit.
+//!    response body, so that an endless response is cut off. While nobody has asked for the request body yet, because
+//!    the way to the callee takes long, it runs already. Streams need a policy without `request` limit.
 //! 2. The route's [`TimeoutPolicy`](mesh_core::policy::TimeoutPolicy) is used where a request is routed, else the
 //!    layer's own.
 //! 3. An earlier deadline wins: one that is noted in [`Outbound`](mesh_core::context::Outbound), that of the request

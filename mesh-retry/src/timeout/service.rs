@@ -12,9 +12,10 @@ use mesh_core::policy::TimeoutPolicy;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::clock::{Clock, Upload, earliest};
+use super::clock::Clock;
 use super::{RequestBody, ResponseBody, ResponseFuture};
 use crate::header;
+use crate::upload::{AtEnd, Upload, earliest};
 
 /// Ends calls whose time is up; see the [module](super).
 #[derive(Clone, Debug)]
@@ -85,8 +86,12 @@ fn start<B: Body>(request: &Request<B>, outbound: &Outbound, policy: &TimeoutPol
     if let Some(deadline) = known {
         outbound.set_deadline(deadline);
     }
-    let upload =
-        (!complete).then(|| Arc::new(Upload::new(now, outbound.clone(), hard, policy.request)));
+    let at_end = AtEnd {
+        outbound: outbound.clone(),
+        hard,
+        limit: policy.request,
+    };
+    let upload = (!complete).then(|| Arc::new(Upload::new(now, Some(at_end))));
     Clock {
         hard,
         request: policy.request,

@@ -384,6 +384,44 @@ async fn an_attempt_over_its_time_is_dropped_and_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_upload_is_not_the_attempts_time_but_a_slow_connection_is() {
+    let limits = TimeoutPolicy {
+        per_try: Some(ms(250)),
+        ..TimeoutPolicy::default()
+    };
+    for retry in [None, Some(policy(1))] {
+        let (feed, body) = channel();
+        let chain = chain(limits, retry);
+        let (request, _) = routed(&chain, post(Body::new(body)));
+        let service = RetryLayer::default().layer(Script::new([Act::Hang]));
+        let start = Instant::now();
+        let call = tokio::spawn(service.oneshot(request));
+        for _ in 0..4 {
+            tokio::time::sleep(ms(200)).await;
+            feed.send(data("more")).unwrap();
+        }
+        drop(feed);
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PerTryTimeout);
+        assert_eq!(start.elapsed(), ms(4 * 200 + 250));
+
+        let connecting = service_fn(|request: Request<ReplayBody<Body>>| async move {
+            let _kept = request;
+            std::future::pending::<Result<Response<Body>, Error>>().await
+        });
+        let (request, _) = routed(&chain, post("never asked for"));
+        let start = Instant::now();
+        let error = RetryLayer::default()
+            .layer(connecting)
+            .oneshot(request)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PerTryTimeout);
+        assert_eq!(start.elapsed(), ms(250));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_time_per_try_holds_without_retries_too() {
     let limits = TimeoutPolicy {
         per_try: Some(ms(250)),

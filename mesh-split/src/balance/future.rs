@@ -80,7 +80,7 @@ where
         let settled = Box::pin(async move {
             let bound = waited_for.policy().connect_timeout;
             // On time-out the set is used as it is.
-            let _ = tokio::time::timeout(bound, waited_for.settled()).await;
+            let _ = tokio::time::timeout(bound, waited_for.usable()).await;
         });
         Self {
             state: State::Waiting(Box::new(Waiting {

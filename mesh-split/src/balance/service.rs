@@ -58,7 +58,9 @@ impl<S> Balance<S> {
         } else {
             let tried = |endpoint: &Endpoint| outbound.has_tried(endpoint);
             let first = |_: &Endpoint| false;
-            let further = outbound.attempt_index() > 0;
+            let retry = outbound.route().and_then(|route| route.retry.as_ref());
+            let avoids = retry.is_none_or(|retry| retry.avoid_tried);
+            let further = avoids && outbound.attempt_index() > 0;
             let inputs = Inputs {
                 policy,
                 hash: request_hash(policy, request),

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use mesh_core::error::{Error, ErrorKind};
+use mesh_core::net::ConnectError;
 
 /// The error of a request; `unsent` where hyper gave it back.
 pub(super) fn of_request(error: hyper::Error, unsent: bool, endpoint: &str) -> Error {
@@ -23,6 +24,12 @@ pub(super) fn of_body(error: hyper::Error) -> Error {
 fn kind_of(error: &hyper::Error) -> ErrorKind {
     if let Some(error) = cause::<h2::Error>(error) {
         return kind_of_http2(error);
+    }
+    // With TLS 1.3 a server's refusal of our certificate arrives at the first read; the connector says so by putting
+    // its own error into the I/O error, and nothing was processed.
+    let inner = cause::<std::io::Error>(error).and_then(std::io::Error::get_ref);
+    if inner.is_some_and(|inner| inner.is::<ConnectError>()) {
+        return ErrorKind::Handshake;
     }
     if error.is_parse() {
         ErrorKind::Protocol

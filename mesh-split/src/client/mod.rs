@@ -21,6 +21,7 @@
 mod body;
 mod config;
 mod connection;
+mod dial;
 mod error;
 mod pool;
 mod pools;

@@ -6,34 +6,34 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use mesh_core::endpoint::{Endpoint, EndpointState, TargetState};
-use mesh_core::error::{Error, ErrorKind};
-use mesh_core::net::{Connect, Connection, Destination, HttpVersion};
-use mesh_core::policy::{Limits, Protocol};
-use mesh_core::snapshot::{Target, TargetPolicy};
+use mesh_core::error::Error;
+use mesh_core::net::{Connect, Destination, HttpVersion};
+use mesh_core::snapshot::Target;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 
 use super::config::PoolConfig;
-use super::connection::{Facts, Http1, Http2, Lease, open_http1, open_http2};
+use super::connection::{Http1, Http2, Lease};
+use super::dial::{Failure, Need, default_version};
 use super::pools::Shared;
 use super::slots::Slots;
-use super::wait::{self, Counted, Open, Waiting};
+use super::wait::{self, Counted, Waiting};
 
 pub(super) struct EndpointPool {
     pub(super) key: Arc<str>,
     pub(super) destination: Destination,
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     http1: Slots<Http1>,
-    http2: ArcSwap<Vec<Arc<Http2>>>,
+    pub(super) http2: ArcSwap<Vec<Arc<Http2>>>,
     /// Whether the last connection spoke HTTP/2; before the first one, whether the protocol asks for it.
-    speaks_http2: AtomicBool,
-    generation: AtomicU64,
+    pub(super) speaks_http2: AtomicBool,
+    pub(super) generation: AtomicU64,
     pub(super) open: Arc<AtomicU32>,
     /// Held while an HTTP/2 connection is dialled, so that a burst opens one.
-    dialling: Mutex<()>,
-    dials: AtomicU64,
-    failure: ArcSwapOption<Failure>,
-    waiting: Arc<Waiting>,
+    pub(super) dialling: Mutex<()>,
+    pub(super) dials: AtomicU64,
+    pub(super) failure: ArcSwapOption<Failure>,
+    pub(super) waiting: Arc<Waiting>,
     waiting_here: AtomicU32,
     freed: Notify,
     endpoint: Weak<EndpointState>,
@@ -44,35 +44,6 @@ impl std::fmt::Debug for EndpointPool {
         f.debug_struct("EndpointPool")
             .field("key", &self.key)
             .finish_non_exhaustive()
-    }
-}
-
-/// The outcome of a dial, for those that waited for it.
-#[derive(Debug)]
-struct Failure {
-    kind: ErrorKind,
-    text: String,
-}
-
-/// For whom a connection is needed.
-#[derive(Clone, Copy)]
-pub(super) struct Need<'a> {
-    target: Option<&'a Target>,
-    state: Option<&'a Arc<TargetState>>,
-    limits: Limits,
-    timeout: Duration,
-}
-
-impl<'a> Need<'a> {
-    pub(super) fn of(target: Option<&'a Target>) -> Self {
-        let default = TargetPolicy::default();
-        let policy = target.map_or(&default, Target::policy);
-        Self {
-            target,
-            state: target.map(Target::state),
-            limits: policy.limits,
-            timeout: policy.connect_timeout,
-        }
     }
 }
 
@@ -145,7 +116,7 @@ impl EndpointPool {
         self.pooled_http2(now).or_else(|| self.pooled_http1(now))
     }
 
-    fn pooled_http2(self: &Arc<Self>, now: Instant) -> Option<Lease> {
+    pub(super) fn pooled_http2(self: &Arc<Self>, now: Instant) -> Option<Lease> {
         let generation = self.generation.load(Ordering::Relaxed);
         let connections = self.http2.load();
         let found = connections
@@ -160,115 +131,6 @@ impl EndpointPool {
         let found = std::iter::from_fn(|| self.http1.take())
             .find(|connection| connection.is_usable(now, generation))?;
         Some(Lease::http1(self, found, true))
-    }
-
-    /// Opens a connection, or shares the one that somebody else opens meanwhile. `None` at the connection limit.
-    async fn open<C: Connect>(
-        self: &Arc<Self>,
-        connect: &C,
-        need: &Need<'_>,
-    ) -> Result<Option<Lease>, Error> {
-        if !self.speaks_http2.load(Ordering::Relaxed) {
-            return self.dial(connect, need).await;
-        }
-        let dials = self.dials.load(Ordering::Acquire);
-        let _turn = self.dialling.lock().await;
-        if let Some(lease) = self.pooled_http2(Instant::now()) {
-            return Ok(Some(lease));
-        }
-        if self.dials.load(Ordering::Acquire) != dials {
-            // Whoever held the lock failed on behalf of all that waited, so that they do not fail one after another.
-            if let Some(failure) = &*self.failure.load() {
-                return Err(Error::new(failure.kind).with_subject(&*failure.text));
-            }
-        }
-        let dialled = self.dial(connect, need).await;
-        let failure = dialled.as_ref().err().map(|error| Failure {
-            kind: error.kind(),
-            text: error.subject().unwrap_or(&self.key).to_owned(),
-        });
-        self.failure.store(failure.map(Arc::new));
-        self.dials.fetch_add(1, Ordering::Release);
-        dialled
-    }
-
-    async fn dial<C: Connect>(
-        self: &Arc<Self>,
-        connect: &C,
-        need: &Need<'_>,
-    ) -> Result<Option<Lease>, Error> {
-        let Some(open) = Open::reserve(need.state, &need.limits, &self.open, &self.waiting) else {
-            return Ok(None);
-        };
-        let generation = self.generation.load(Ordering::Relaxed);
-        let destination = Destination {
-            timeout: need.timeout,
-            ..self.destination.clone()
-        };
-        let connection = connect.connect(&destination).await?;
-        self.check_identity(&connection)?;
-        let version = connection
-            .negotiated
-            .unwrap_or_else(|| default_version(destination.protocol));
-        let facts = Facts {
-            expires: self.expiry(connection.expires),
-            owner: open.target().cloned(),
-            generation,
-        };
-        let begun = self.begin(version, connection.io, facts, open);
-        match tokio::time::timeout(need.timeout, begun).await {
-            Ok(Ok(lease)) => Ok(Some(lease)),
-            Ok(Err(error)) => Err(Error::new(ErrorKind::Connect)
-                .with_subject(&*self.key)
-                .with_source(error)),
-            Err(_) => Err(Error::new(ErrorKind::ConnectTimeout).with_subject(&*self.key)),
-        }
-    }
-
-    async fn begin<I: mesh_core::net::Io>(
-        self: &Arc<Self>,
-        version: HttpVersion,
-        io: I,
-        facts: Facts,
-        open: Open,
-    ) -> hyper::Result<Lease> {
-        let is_http2 = version == HttpVersion::Http2;
-        self.speaks_http2.store(is_http2, Ordering::Relaxed);
-        if !is_http2 {
-            let connection = open_http1(io, facts, open).await?;
-            return Ok(Lease::http1(self, connection, false));
-        }
-        let connection = open_http2(io, facts, open, &self.config).await?;
-        let now = Instant::now();
-        let generation = self.generation.load(Ordering::Relaxed);
-        self.http2.rcu(|present| {
-            let usable = present.iter().filter(|c| c.is_usable(now, generation));
-            usable.chain([&connection]).cloned().collect::<Vec<_>>()
-        });
-        Ok(Lease::http2(self, connection, false))
-    }
-
-    /// The connector answers for this; a second look costs nothing and a request is never sent to somebody else.
-    fn check_identity<I>(&self, connection: &Connection<I>) -> Result<(), Error> {
-        let Some(expected) = &self.destination.expected else {
-            return Ok(());
-        };
-        match &connection.peer {
-            Some(peer) if peer.spiffe_id() == expected => Ok(()),
-            Some(peer) => Err(Error::new(ErrorKind::Handshake)
-                .with_subject(&*self.key)
-                .with_source(format!("expected {expected}, found {}", peer.spiffe_id()))),
-            None => Err(Error::new(ErrorKind::Handshake)
-                .with_subject(&*self.key)
-                .with_source(format!("expected {expected}, found no identity"))),
-        }
-    }
-
-    fn expiry(&self, expires: Option<Instant>) -> Option<Instant> {
-        let expires = expires?;
-        let early = expires.checked_sub(self.config.expiry_margin);
-        // A life shorter than the margin still serves the request that it was opened for.
-        Some(early.unwrap_or(expires))
     }
 
     /// Waits at the connection limit until a connection becomes free here or is closed anywhere.
@@ -405,13 +267,5 @@ impl EndpointPool {
     pub(super) fn streams(&self) -> u32 {
         let streams = |connection: &Arc<Http2>| connection.streams.load(Ordering::Relaxed);
         self.http2.load().iter().map(streams).sum()
-    }
-}
-
-/// What is spoken where the handshake settled nothing.
-fn default_version(protocol: Protocol) -> HttpVersion {
-    match protocol {
-        Protocol::Http2 | Protocol::Grpc => HttpVersion::Http2,
-        Protocol::Http | Protocol::Tcp => HttpVersion::Http1,
     }
 }

@@ -1,31 +1,39 @@
-//! The request as it goes over the wire.
+//! The request as it goes over the wire, and the response head as it leaves it.
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Extensions, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use mesh_core::endpoint::Endpoint;
 use mesh_core::error::{Error, ErrorKind};
 use mesh_core::net::HttpVersion;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What a caller says about itself; the callee learns it from the handshake.
+const FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
 /// Removes what concerns this hop only (RFC 9110, section 7.6.1) and everything this process noted.
 pub(super) fn strip<B>(request: &mut Request<B>) {
     *request.extensions_mut() = Extensions::new();
     let headers = request.headers_mut();
+    strip_fields(headers);
+    // gRPC asks for trailers with `te: trailers`; nothing else of it passes.
+    if headers.get_all(TE).iter().any(|te| te != "trailers") {
+        headers.remove(TE);
+    }
+}
+
+/// Removes the header fields that concern this hop only, of a request or of a response.
+pub(super) fn strip_fields(headers: &mut HeaderMap) {
     for name in [
         CONNECTION,
         KEEP_ALIVE,
         PROXY_CONNECTION,
         TRANSFER_ENCODING,
         UPGRADE,
+        FORWARDED_CLIENT_CERT,
     ] {
         headers.remove(name);
-    }
-    // gRPC asks for trailers with `te: trailers`; nothing else of it passes.
-    if headers.get(TE).is_some_and(|te| te != "trailers") {
-        headers.remove(TE);
     }
 }
 
@@ -109,7 +117,8 @@ fn complete<B>(
 }
 
 fn no_authority() -> Error {
-    Error::new(ErrorKind::Other)
+    // The caller's doing: no endpoint is to blame for it, and sending it again changes nothing.
+    Error::new(ErrorKind::RequestBody)
         .with_subject("the request names no valid authority")
         .unsent()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use mesh_core::body::Body;
 use mesh_core::context::Outbound;
 use mesh_core::endpoint::Endpoint;
@@ -69,6 +69,10 @@ where
             let nowhere = Error::new(ErrorKind::NoHealthyEndpoint).with_subject("no endpoint");
             return ResponseFuture(State::Refused(Some(nowhere)));
         };
+        if request.method() == Method::CONNECT {
+            let refused = Error::new(ErrorKind::Other).with_subject("CONNECT is not supported");
+            return ResponseFuture(State::Refused(Some(refused.unsent())));
+        }
         let target = attempt.and_then(|attempt| attempt.target()).cloned();
         request::strip(&mut request);
         let pools = self.pools.clone();
@@ -91,7 +95,10 @@ async fn exchange<C: Connect>(
         let mut lease = pools.acquire(&endpoint, target.as_deref(), reuse).await?;
         request::shape(&mut request, lease.version(), &endpoint)?;
         let mut failed = match lease.send(request).await {
-            Ok(response) => return Ok(response.map(|body| ResponseBody::new(body, lease))),
+            Ok(mut response) => {
+                request::strip_fields(response.headers_mut());
+                return Ok(response.map(|body| ResponseBody::new(body, lease)));
+            }
             Err(failed) => failed,
         };
         match failed.take_message() {

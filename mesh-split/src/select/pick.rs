@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mesh_core::chain::split;
+use mesh_core::endpoint::Endpoint;
 use mesh_core::snapshot::{Route, Target};
 use tokio::time::Instant;
 
@@ -20,12 +21,33 @@ pub fn pick_leg(route: &Route, count: impl FnOnce() -> u64) -> Option<usize> {
     split::pick(weights, drawn)
 }
 
-/// The first level with an endpoint that is ready at `now`, else the primary. `None` only for an empty list.
+/// The first level with an endpoint that is ready at `now`, else the first whose instances were not all probed yet,
+/// else the primary. `None` only for an empty list.
+///
+/// Levels with a ready endpoint that `tried` does not know come before those where all were tried: a retry does not
+/// return to a dead endpoint while a fail-over level is up.
 #[must_use]
-pub fn pick_level(levels: &[Arc<Target>], now: Instant) -> Option<&Arc<Target>> {
+pub fn pick_level<'a>(
+    levels: &'a [Arc<Target>],
+    now: Instant,
+    tried: &dyn Fn(&Endpoint) -> bool,
+) -> Option<&'a Arc<Target>> {
+    let ready = |endpoint: &Endpoint| !endpoint.state.is_ejected(now);
+    let fresh = |target: &&Arc<Target>| {
+        let set = target.endpoints();
+        set.endpoints
+            .iter()
+            .any(|endpoint| ready(endpoint) && !tried(endpoint))
+    };
     levels
         .iter()
-        .find(|target| target.endpoints().has_ready(now))
+        .find(fresh)
+        .or_else(|| {
+            levels
+                .iter()
+                .find(|target| target.endpoints().has_ready(now))
+        })
+        .or_else(|| levels.iter().find(|target| !target.endpoints().settled))
         .or_else(|| levels.first())
 }
 
@@ -82,7 +104,12 @@ mod tests {
         let second = target("second", vec![]);
         let third = target("third", vec![endpoint("c")]);
         let levels = [primary.clone(), second, third];
-        let id = |levels: &[Arc<Target>]| pick_level(levels, Instant::now()).unwrap().id().clone();
+        let id = |levels: &[Arc<Target>]| {
+            pick_level(levels, Instant::now(), &|_| false)
+                .unwrap()
+                .id()
+                .clone()
+        };
 
         assert_eq!(&*id(&levels), "primary");
         eject(&only, 1_000);
@@ -96,8 +123,8 @@ mod tests {
     #[tokio::test]
     async fn the_primary_is_picked_where_no_level_is_ready() {
         let levels = [target("primary", vec![]), target("second", vec![])];
-        let picked = pick_level(&levels, Instant::now()).unwrap();
+        let picked = pick_level(&levels, Instant::now(), &|_| false).unwrap();
         assert_eq!(&**picked.id(), "primary");
-        assert!(pick_level(&[], Instant::now()).is_none());
+        assert!(pick_level(&[], Instant::now(), &|_| false).is_none());
     }
 }

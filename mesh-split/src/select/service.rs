@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use mesh_core::chain::RequestHead;
 use mesh_core::context::Outbound;
+use mesh_core::endpoint::Endpoint;
 use mesh_core::error::{BoxError, Error, ErrorKind};
 use mesh_core::snapshot::Chain;
 use tokio::time::Instant;
@@ -55,7 +56,11 @@ impl<S> Select<S> {
             edit_request(&outbound, request.headers_mut());
         }
         let levels = outbound.leg().map_or(&[][..], |leg| &leg.levels);
-        let target = pick_level(levels, Instant::now()).ok_or_else(|| unavailable(chain))?;
+        let avoids = route.retry.as_ref().is_none_or(|retry| retry.avoid_tried);
+        let further = avoids && outbound.attempt_index() > 0;
+        let tried = |endpoint: &Endpoint| further && outbound.has_tried(endpoint);
+        let target =
+            pick_level(levels, Instant::now(), &tried).ok_or_else(|| unavailable(chain))?;
         outbound.attempt().set_target(target.clone());
         Ok(())
     }

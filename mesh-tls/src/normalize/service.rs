@@ -4,7 +4,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{HOST, LOCATION};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use mesh_core::normalize::{HeaderFate, Normalization, Normalized, Underscores, header, target};
@@ -86,6 +86,7 @@ fn normalize<B>(settings: &Normalization, request: &mut Request<B>) -> Result<()
     if settings.underscores != Underscores::Allow {
         headers(settings, request)?;
     }
+    host(request)?;
     // A URI without path and query is that of CONNECT, or an authority alone.
     let raw = request.uri().path_and_query().map_or("", |p| p.as_str());
     match target(settings, request.method(), raw) {
@@ -108,6 +109,23 @@ fn normalize<B>(settings: &Normalization, request: &mut Request<B>) -> Result<()
             Err(location.map_or(BAD, Refused::Redirect))
         }
     }
+}
+
+/// One host for judging and serving (RFC 9112 section 3.2.2): a target's authority wins over the field, and several
+/// fields are refused.
+fn host<B>(request: &mut Request<B>) -> Result<(), Refused> {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Err(BAD);
+    }
+    let Some(authority) = request.uri().authority() else {
+        return Ok(());
+    };
+    let named = request.headers().get(HOST);
+    if named.is_some_and(|host| host.as_bytes() != authority.as_str().as_bytes()) {
+        let host = HeaderValue::try_from(authority.as_str()).map_err(|_| BAD)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    Ok(())
 }
 
 fn headers<B>(settings: &Normalization, request: &mut Request<B>) -> Result<(), Refused> {
