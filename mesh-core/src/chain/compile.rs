@@ -1,5 +1,6 @@
 //! From entries to a chain: the routes, what they lead to, and what is put together from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::flatten::find_cycle;
@@ -7,7 +8,7 @@ use super::graph::{Node, Walk};
 use super::problem::{hinted, problem};
 use super::{CompileRequest, CompiledChain, CompiledRoute, NodeKind, RouteKind, routes, warn};
 use crate::config::{
-    Category, Diagnostic, EntrySet, Origin, ProxyConfig, ProxyDefaults, Route, is_l7,
+    Category, Diagnostic, EntryKey, EntrySet, Origin, ProxyConfig, ProxyDefaults, Route, is_l7,
 };
 
 /// The protocol of what says nothing.
@@ -39,6 +40,15 @@ pub fn compile(
     let (start, leading) = walk.assemble().map_err(|diagnostic| vec![diagnostic])?;
     walk.check_graph().map_err(|diagnostic| vec![diagnostic])?;
     walk.finish(start, leading)
+}
+
+/// Every entry that [`compile`] looks at for this request, also those looked up in vain; where it fails, until then.
+#[must_use]
+pub fn reads(entries: &EntrySet, request: &CompileRequest) -> BTreeSet<EntryKey> {
+    let mut walk = Walk::new(entries, request);
+    // What was read is asked for, not what it leads to.
+    let _ = walk.assemble();
+    walk.reads
 }
 
 /// The protocol of a service: that of its service-defaults if it has such an entry (`tcp` if that says nothing), else

@@ -37,7 +37,7 @@ mod warn;
 #[cfg(test)]
 mod tests;
 
-pub use compile::{compile, service_protocol};
+pub use compile::{compile, reads, service_protocol};
 pub use effective::{RetryOn, RetrySpec};
 pub use explain::Step;
 pub use headers::HeaderEdits;

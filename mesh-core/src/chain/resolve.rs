@@ -206,12 +206,9 @@ fn subset<'a>(
         .map(|(name, _)| &**name)
         .collect();
     let message = format!("service {} has no subset {:?}", at.service, at.subset);
-    Err(hinted(
-        Category::MissingSubset,
-        named_at,
-        message,
-        subset_hint(&at.service, &at.subset, &names),
-    ))
+    let hint = subset_hint(&at.service, &at.subset, &names);
+    let missing = hinted(Category::MissingSubset, named_at, message, hint);
+    Err(missing.with_field("ServiceSubset"))
 }
 
 fn subset_hint(service: &str, wanted: &str, names: &[&str]) -> String {

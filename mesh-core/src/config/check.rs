@@ -260,7 +260,10 @@ impl Checker {
     pub(crate) fn enterprise(&mut self, field: &'static str, value: &str) {
         if !value.is_empty() {
             let message = format!("{field} is a feature of Consul Enterprise");
-            self.error_at(field, Category::EnterpriseOnly, message);
+            self.error_at(field, Category::EnterpriseOnly, message)
+                .hint(format!(
+                    "remove `{field}`: everything is in the default one"
+                ));
         }
     }
 

@@ -234,7 +234,11 @@ impl<'a> Lexer<'a> {
             match next {
                 None | Some('\n') => {
                     self.at = here;
-                    return self.fail(start, "this string is not closed on its line");
+                    let mut open =
+                        SyntaxError::new(self.span(start), "this string is not closed on its line");
+                    open.hint =
+                        Some("end it with `\"`, or write a heredoc for a text of several lines");
+                    return Err(open);
                 }
                 Some('"') => {
                     let plain = &self.text[inner..here];

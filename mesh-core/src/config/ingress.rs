@@ -292,7 +292,11 @@ impl IngressGateway {
             } else {
                 "the service \"*\" has no Hosts"
             };
-            to.error_at("Hosts", bad, message);
+            to.error_at("Hosts", bad, message).hint(if tcp {
+                "remove them, or set `Protocol = \"http\"`"
+            } else {
+                "remove them, or name the service that they are for"
+            });
         }
         to.within("Hosts", |to| {
             for (index, host) in service.hosts.iter().enumerate() {

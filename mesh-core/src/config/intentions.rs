@@ -207,7 +207,8 @@ impl Rules for ServiceIntentions {
                 };
                 let message = format!(" defines {peer}{:?} more than once", source.name);
                 to.within(index, |to| {
-                    to.say(Category::DuplicateSource, &message);
+                    to.say(Category::DuplicateSource, &message)
+                        .hint("keep one of them; different cases of one source are `Permissions`");
                 });
             }
         });

@@ -271,7 +271,7 @@ fn duplicate(message: String, origin: Origin, first: &Origin) -> Diagnostic {
 }
 
 /// Whether a file of this path holds the settings of the process.
-fn is_settings(path: &str) -> bool {
+pub(crate) fn is_settings(path: &str) -> bool {
     matches!(
         path.rsplit(['/', '\\']).next(),
         Some("mesh.hcl" | "mesh.json")

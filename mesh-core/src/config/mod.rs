@@ -48,7 +48,7 @@ pub mod settings;
 pub mod shared;
 pub mod source;
 pub mod splitter;
-mod suggest;
+pub(crate) mod suggest;
 mod tracing;
 mod value;
 mod weak;
@@ -67,12 +67,13 @@ pub use intentions::{
     IntentionSource, Permission, ServiceIntentions,
 };
 pub use jwt_provider::JwtProvider;
+pub(crate) use load::is_settings;
 pub use load::{Loaded, load};
 pub use mesh::MeshEntry;
 pub use policy::MeshPolicy;
 pub use proxy_config::ProxyConfig;
 pub use proxy_defaults::{ProxyDefaults, tracing_collector};
-pub use read::{prepare, read_entry};
+pub use read::{place_of, prepare, read_entry};
 pub use render::render;
 pub use resolver::{
     CookieConfig, Failover, FailoverTarget, HashPolicy, LeastRequestConfig, LoadBalancer, Redirect,

@@ -85,6 +85,23 @@ impl Path {
     }
 }
 
+/// Where a text has what stands at the end of `steps`: names of fields, keys of maps, or decimal indexes of lists. `None`
+/// when it has no such place.
+pub(crate) fn find(root: &Value<'_>, steps: &[&str]) -> Option<Span> {
+    let mut here = root;
+    let mut span = None;
+    for step in steps {
+        let (key_span, value) = match step.parse::<usize>() {
+            Ok(index) => (None, item(here, index)?),
+            Err(_) => member(here, |key| key == *step)
+                .or_else(|| member(here, |key| same_field(key, step)))?,
+        };
+        span = key_span.or(Some(value.span));
+        here = value;
+    }
+    span
+}
+
 /// Collections are shown by their key.
 fn is_wide(value: &Value<'_>) -> bool {
     matches!(value.data, Data::Object(_) | Data::List(_))

@@ -63,6 +63,18 @@ pub(crate) fn locate(record: &Origin, field: &'static str) -> Origin {
     }
 }
 
+/// Where exactly the text of a record has one of its fields. `steps` begin at the outermost object of the text, such as
+/// `["Routes", "0", "Destination", "RequestTimeout"]`. The record itself where that cannot be told.
+#[must_use]
+pub fn place_of(record: &Origin, steps: &[&str]) -> Origin {
+    let found = record.source().and_then(|source| {
+        let value = parse(source).ok()?;
+        let span = super::path::find(&value, steps)?;
+        Some(Origin::new(Arc::clone(source), span))
+    });
+    found.unwrap_or_else(|| record.clone())
+}
+
 /// Reads a text into values.
 pub(crate) fn parse(source: &Arc<Source>) -> Result<Value<'_>, Diagnostic> {
     let text = source.text.as_str();
@@ -71,6 +83,14 @@ pub(crate) fn parse(source: &Arc<Source>) -> Result<Value<'_>, Diagnostic> {
     } else {
         hcl::parse(text)
     };
+    let parsed = parsed.map(|mut value| {
+        // Comments before the first key are not what a reader looks for.
+        let first = value.members().and_then(<[_]>::first);
+        if let Some(start) = first.map(|member| member.key_span.start) {
+            value.span.start = start;
+        }
+        value
+    });
     parsed.map_err(|error| {
         let origin = Origin::new(Arc::clone(source), error.span);
         let mut diagnostic = Diagnostic::error(Category::Syntax, origin, error.message);

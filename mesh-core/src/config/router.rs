@@ -181,7 +181,7 @@ impl RouteHeader {
                 Category::BadMatch,
                 "exactly one of Present, Exact, Prefix, Suffix, Regex must be set",
             )
-            .hint("`Present = false` and an empty text do not count");
+            .hint(one_criterion(set));
         }
         to.pattern("Regex", &self.regex);
     }
@@ -203,7 +203,7 @@ impl QueryMatch {
                 Category::BadMatch,
                 "exactly one of Present, Exact, Regex must be set",
             )
-            .hint("`Present = false` and an empty text do not count");
+            .hint(one_criterion(set));
         }
         to.pattern("Regex", &self.regex);
     }
@@ -263,5 +263,14 @@ pub(crate) fn check_retry_on(to: &mut Checker, conditions: &[String]) {
                 None => format!("one of {}", RETRY_ON.join(", ")),
             });
         });
+    }
+}
+
+/// What to do about a criterion with none or several conditions.
+fn one_criterion(set: usize) -> &'static str {
+    if set == 0 {
+        "write `Present = true` if any value will do; `Present = false` and an empty text do not count"
+    } else {
+        "keep one of them; a second condition is a second criterion of the same name"
     }
 }

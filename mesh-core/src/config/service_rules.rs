@@ -164,7 +164,8 @@ impl CheckDefinition {
                 "interval",
                 bad,
                 format!("a check by {} needs an interval above 0", probes.join(", ")),
-            );
+            )
+            .hint("write `interval = \"10s\"`");
         }
         for (field, duration) in [
             ("timeout", self.timeout),

@@ -92,7 +92,18 @@ impl Rules for ServiceSplitter {
                 sum / 100,
                 sum % 100
             );
-            to.error_at("Splits", Category::BadWeight, message);
+            let hint = format!(
+                "{} {}.{:02} in all",
+                if sum < 10_000 {
+                    "raise them by"
+                } else {
+                    "lower them by"
+                },
+                (sum - 10_000).abs() / 100,
+                (sum - 10_000).abs() % 100
+            );
+            to.error_at("Splits", Category::BadWeight, message)
+                .hint(hint);
         }
     }
 }

@@ -63,7 +63,10 @@ impl Decode for i64 {
             Data::Bool(flag) => Self::from(*flag),
             Data::Null => 0,
             Data::Text(text) => integer(text).unwrap_or_else(|| {
-                cx.refuse(value, format!("expected an integer, found {text:?}"));
+                cx.refuse(
+                    value,
+                    format!("expected an integer such as 3, found {text:?}"),
+                );
                 0
             }),
             Data::List(_) | Data::Object(_) => {

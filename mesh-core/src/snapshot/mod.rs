@@ -13,6 +13,7 @@ use crate::policy::InboundPolicy;
 
 mod effective;
 mod engine;
+mod lint;
 mod mesh;
 mod route;
 mod scope;
@@ -23,6 +24,7 @@ pub use mesh::{Mesh, Options, Report, Status, Update};
 pub use route::{Chain, Leg, Route};
 pub use scope::Scope;
 pub use target::{Target, TargetPolicy};
+pub(crate) use world::ordered;
 pub use world::{Input, World, prometheus_bind_addr};
 
 /// What one local service knows of the mesh at one moment. Immutable but for the endpoints of its targets.

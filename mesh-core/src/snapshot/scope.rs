@@ -211,6 +211,25 @@ fn build(
     }
 }
 
+impl Snapshot {
+    /// How a local service would see a world, outside of a live mesh: nothing is probed, so that every instance has the
+    /// state of its registration.
+    #[must_use]
+    pub fn of(world: &Arc<World>, local: &str) -> Self {
+        let id = SpiffeId::service(&world.trust_domain, &world.datacenter, local);
+        let (registry, board) = (Registry::default(), Board::new());
+        let (wake, _) = tokio::sync::mpsc::unbounded_channel();
+        let workshop = Workshop {
+            registry: &registry,
+            board: &board,
+            versions: &AtomicU64::new(0),
+            wake: &wake,
+        };
+        let key = id.as_str().into();
+        build(&local.into(), &key, world, &mut Cells::default(), &workshop)
+    }
+}
+
 /// The chain as compiled for this caller: shared with all callers unless an override applies.
 fn compiled_for(
     world: &World,

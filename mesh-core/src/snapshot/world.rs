@@ -9,7 +9,9 @@ use crate::catalog::{
 };
 use crate::chain::{self, CompileRequest, CompiledChain, Overrides};
 use crate::config::service::{CheckDefinition, ServiceProxy};
-use crate::config::{Category, Diagnostic, EntryKey, EntrySet, ServiceDefinition, Settings};
+use crate::config::{
+    Category, Diagnostic, Entry, EntryKey, EntrySet, Kind, ServiceDefinition, Settings,
+};
 use crate::health::{CheckSpec, DEFAULT_TIMEOUT, ProbeKind, Thresholds};
 use crate::identity::TrustDomain;
 use crate::intention::{self, Table};
@@ -68,6 +70,24 @@ impl World {
         input: Input,
         previous: Option<&Self>,
     ) -> Result<Self, Vec<Diagnostic>> {
+        let (world, problems) = Self::attempt(version, input, previous, &BTreeSet::new());
+        if problems.is_empty() {
+            Ok(world)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Compiles as much as can be. Besides the world, the problems that forbid to use it.
+    ///
+    /// `broken` are entries that exist but could not be read: what looks at one of them is not complained about, because
+    /// nobody knows what it would have said.
+    pub(crate) fn attempt(
+        version: u64,
+        input: Input,
+        previous: Option<&Self>,
+        broken: &BTreeSet<EntryKey>,
+    ) -> (Self, Vec<Diagnostic>) {
         let datacenter: Arc<str> = match input.settings.datacenter.as_str() {
             "" => "dc1".into(),
             name => name.into(),
@@ -76,11 +96,7 @@ impl World {
         let services: Vec<Arc<ServiceDefinition>> =
             input.services.into_iter().map(Arc::new).collect();
         let (catalog, checks) = register(&services, &datacenter, &mut problems);
-        let changed = previous
-            .filter(|previous| {
-                previous.trust_domain == input.trust_domain && previous.datacenter == datacenter
-            })
-            .map(|previous| changed_keys(&previous.entries, &input.entries));
+        let reuse = Reuse::of(previous, &input.entries, &input.trust_domain, &datacenter);
         let mut world = Self {
             version,
             entries: input.entries,
@@ -101,39 +117,61 @@ impl World {
             warnings: Vec::new(),
         };
         for name in world.names() {
-            let reusable = changed.as_ref().and_then(|changed| {
-                let chain = previous?.chains.get(&name)?;
-                chain.reads.is_disjoint(changed).then(|| Arc::clone(chain))
-            });
-            match reusable.map_or_else(
-                || world.chain(&name, Overrides::default()).map(Arc::new),
-                Ok,
-            ) {
-                Ok(chain) => {
-                    world.warnings.extend(chain.warnings.iter().cloned());
-                    world.chains.insert(Arc::clone(&name), chain);
-                }
-                Err(found) => problems.extend(found),
-            }
-            match world.table(&name) {
-                Ok(table) => {
-                    problems.extend(table.problems().iter().cloned());
-                    world.intentions.insert(name, Arc::new(table));
-                }
-                Err(found) => problems.extend(found),
-            }
+            world.add(&name, &reuse, broken, &mut problems);
         }
         problems.extend(intention::lint(
             &world.entries,
             world.default_policy(),
             &Normalization::of(world.entries.mesh().map(|mesh| &**mesh)),
         ));
-        if problems.iter().any(Diagnostic::is_error) {
-            return Err(ordered(problems));
+        problems.append(&mut world.warnings);
+        if broken.is_empty() {
+            problems.extend(super::lint::lint(&world));
         }
-        world.warnings.extend(problems);
-        world.warnings = ordered(std::mem::take(&mut world.warnings));
-        Ok(world)
+        let (errors, warnings) = ordered(problems)
+            .into_iter()
+            .partition(Diagnostic::is_error);
+        world.warnings = warnings;
+        (world, errors)
+    }
+
+    /// Adds the chain and the intentions of one service.
+    fn add(
+        &mut self,
+        name: &Arc<str>,
+        reuse: &Reuse<'_>,
+        broken: &BTreeSet<EntryKey>,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        let chain = reuse
+            .chain(name)
+            .map_or_else(|| self.chain(name, Overrides::default()).map(Arc::new), Ok);
+        match chain {
+            Ok(chain) => {
+                if chain.reads.is_disjoint(broken) {
+                    self.warnings.extend(chain.warnings.iter().cloned());
+                }
+                self.chains.insert(Arc::clone(name), chain);
+            }
+            Err(found) => {
+                let request = self.request(name, Overrides::default());
+                if broken.is_empty() || chain::reads(&self.entries, &request).is_disjoint(broken) {
+                    problems.extend(found);
+                }
+            }
+        }
+        let table = reuse
+            .table(name, self)
+            .map_or_else(|| self.table(name).map(Arc::new), Ok);
+        match table {
+            Ok(table) => {
+                if !broken.iter().any(|key| key.kind == Kind::JwtProvider) {
+                    problems.extend(table.problems().iter().cloned());
+                }
+                self.intentions.insert(Arc::clone(name), table);
+            }
+            Err(found) => problems.extend(found),
+        }
     }
 
     /// Compiles the chain of one service with a caller's overrides.
@@ -145,14 +183,17 @@ impl World {
         service: &Arc<str>,
         overrides: Overrides,
     ) -> Result<CompiledChain, Vec<Diagnostic>> {
-        let request = CompileRequest {
+        chain::compile(&self.entries, &self.request(service, overrides))
+    }
+
+    fn request(&self, service: &Arc<str>, overrides: Overrides) -> CompileRequest {
+        CompileRequest {
             service: Arc::clone(service),
             datacenter: Arc::clone(&self.datacenter),
             trust_domain: self.trust_domain.as_str().into(),
             overrides,
             peers: BTreeMap::new(),
-        };
-        chain::compile(&self.entries, &request)
+        }
     }
 
     /// Compiles the intentions of one destination.
@@ -200,32 +241,77 @@ impl World {
     }
 }
 
-fn ordered(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    found.sort_by(|a, b| {
-        let key = |d: &Diagnostic| {
-            (
-                d.origin.path().to_owned(),
-                d.origin.span().start,
-                d.message.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
-    });
+/// By place; what is found twice is one problem.
+pub(crate) fn ordered(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place = |d: &Diagnostic| (d.origin.path().to_owned(), d.origin.span().start);
+    found.sort_by_cached_key(|d| (place(d), d.message.clone()));
     // One subset named by two routes, or met by two chains, is one problem.
-    let place = |d: &Diagnostic| (d.origin.path().to_owned(), d.origin.span());
-    found.dedup_by(|a, b| a.message == b.message && place(a) == place(b));
+    let same = |a: &Diagnostic, b: &Diagnostic| {
+        a.message == b.message
+            && a.origin.path() == b.origin.path()
+            && a.origin.span() == b.origin.span()
+    };
+    found.dedup_by(|a, b| same(a, b));
     found
 }
 
-/// Keys of entries that are new, gone or different.
+/// What of the world before still holds.
+struct Reuse<'a> {
+    /// The world before, and the entries that changed since.
+    since: Option<(&'a World, BTreeSet<EntryKey>)>,
+}
+
+impl<'a> Reuse<'a> {
+    fn of(
+        previous: Option<&'a World>,
+        entries: &EntrySet,
+        trust_domain: &TrustDomain,
+        datacenter: &Arc<str>,
+    ) -> Self {
+        let previous = previous.filter(|previous| {
+            previous.trust_domain == *trust_domain && previous.datacenter == *datacenter
+        });
+        Self {
+            since: previous.map(|previous| (previous, changed_keys(&previous.entries, entries))),
+        }
+    }
+
+    /// The chain of a service, if nothing that it looked at changed.
+    fn chain(&self, service: &str) -> Option<Arc<CompiledChain>> {
+        let (previous, changed) = self.since.as_ref()?;
+        let chain = previous.chains.get(service)?;
+        chain.reads.is_disjoint(changed).then(|| Arc::clone(chain))
+    }
+
+    /// The intentions of a destination, if nothing that they depend on changed.
+    fn table(&self, destination: &str, world: &World) -> Option<Arc<Table>> {
+        let (previous, changed) = self.since.as_ref()?;
+        let concerns = |key: &EntryKey| match key.kind {
+            Kind::ServiceIntentions => *key.name == *destination || *key.name == *"*",
+            Kind::ServiceDefaults => *key.name == *destination,
+            Kind::ProxyDefaults | Kind::JwtProvider => true,
+            _ => false,
+        };
+        let holds =
+            previous.default_policy() == world.default_policy() && !changed.iter().any(concerns);
+        holds
+            .then(|| previous.intentions.get(destination).cloned())
+            .flatten()
+    }
+}
+
+/// Keys of entries that are new, gone or different. An entry that only moved within its text counts, so that what is
+/// said about it names the right line.
 fn changed_keys(before: &EntrySet, after: &EntrySet) -> BTreeSet<EntryKey> {
-    let differs = |of: &EntrySet, other: &EntrySet| {
-        let keys: Vec<EntryKey> = of
-            .iter()
-            .filter(|entry| other.get(&entry.key()).as_ref() != Some(entry))
-            .map(|e| e.key())
-            .collect();
-        keys
+    let same = |one: &Entry, other: &Entry| {
+        one.origin().source() == other.origin().source() && one == other
+    };
+    let differs = |of: &EntrySet, others: &EntrySet| -> Vec<EntryKey> {
+        let entries = of.iter().map(|entry| (entry.key(), entry));
+        entries
+            .filter(|(key, entry)| others.get(key).is_none_or(|other| !same(entry, &other)))
+            .map(|(key, _)| key)
+            .collect()
     };
     let mut keys = differs(before, after);
     keys.extend(differs(after, before));
@@ -246,8 +332,13 @@ fn register(
         ..Node::default()
     });
     let (mut catalog, mut checks) = (Catalog::default(), Checks::new());
+    let mut named: HashMap<&Arc<str>, usize> = HashMap::new();
     for definition in services {
-        let id = instance_id(definition, services);
+        *named.entry(&definition.name).or_default() += 1;
+    }
+    for definition in services {
+        let shared = named.get(&definition.name).is_some_and(|count| *count > 1);
+        let id = instance_id(definition, shared);
         if checks.contains_key(&id) {
             problems.push(
                 Diagnostic::error(
@@ -280,16 +371,11 @@ fn register(
 }
 
 /// The instance's id: as written, else the service's name, with the port where several instances share the name.
-fn instance_id(definition: &ServiceDefinition, services: &[Arc<ServiceDefinition>]) -> Arc<str> {
+fn instance_id(definition: &ServiceDefinition, shared: bool) -> Arc<str> {
     if !definition.id.is_empty() {
         return Arc::clone(&definition.id);
     }
-    if services
-        .iter()
-        .filter(|other| other.name == definition.name)
-        .count()
-        > 1
-    {
+    if shared {
         return format!("{}-{}", definition.name, definition.port).into();
     }
     Arc::clone(&definition.name)

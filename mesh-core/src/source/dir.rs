@@ -22,6 +22,8 @@ use crate::random;
 use crate::snapshot::{Input, Mesh, Options, Update};
 use crate::source::probe::NetProbe;
 
+pub use super::check::{Checked, UNKNOWN_TRUST_DOMAIN, check, check_files};
+
 /// How often the files are looked at without an event.
 const RESCAN: Duration = Duration::from_secs(2);
 /// Folders within folders that are read.
@@ -177,7 +179,7 @@ async fn settle(changed: &mut mpsc::Receiver<()>, quiet: Duration) {
     let _ = tokio::time::timeout(quiet * 10, rest).await;
 }
 
-fn unreadable(error: &OpenError) -> Diagnostic {
+pub(super) fn unreadable(error: &OpenError) -> Diagnostic {
     let cause = std::error::Error::source(error)
         .map(|cause| format!(": {cause}"))
         .unwrap_or_default();
@@ -194,40 +196,38 @@ fn input(
     directory: &Path,
     files: Vec<Source>,
 ) -> Result<(Input, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let Loaded {
-        entries,
-        services,
-        settings,
-        diagnostics,
-    } = config::load(files);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(diagnostics);
+    let loaded = config::load(files);
+    let missing = no_settings(&loaded);
+    if loaded.has_errors() || missing.is_some() {
+        return Err(missing.into_iter().chain(loaded.diagnostics).collect());
     }
-    let Some(settings) = settings else {
-        let missing = Diagnostic::error(Category::BadSettings, Origin::default(), "the directory has no `mesh.hcl`")
-            .with_hint("write one with `default_intention_policy = \"deny\"` (or \"allow\"); it has no default");
-        return Err(vec![missing]);
-    };
-    let trust_domain = trust_domain(directory, &settings).map_err(|error| {
-        let place = directory.join("ca").join("trust-domain");
-        let message = format!(
-            "the trust domain cannot be kept in {}: {error}",
-            place.display()
-        );
-        vec![Diagnostic::error(
-            Category::BadSettings,
-            settings.origin.clone(),
-            message,
-        )]
-    })?;
+    let settings = loaded.settings.unwrap_or_default();
+    let trust_domain = trust_domain(directory, &settings)
+        .map_err(|error| vec![no_trust_domain(directory, &settings, &error)])?;
     Ok((
         Input {
-            entries,
-            services,
+            entries: loaded.entries,
+            services: loaded.services,
             settings,
             trust_domain,
         },
-        diagnostics,
+        loaded.diagnostics,
+    ))
+}
+
+/// What is wrong with a directory that has no settings. Settings that are wrong were complained about already.
+pub(super) fn no_settings(loaded: &Loaded) -> Option<Diagnostic> {
+    let tried = |diagnostic: &Diagnostic| config::is_settings(diagnostic.origin.path());
+    if loaded.settings.is_some() || loaded.diagnostics.iter().any(tried) {
+        return None;
+    }
+    let missing = Diagnostic::error(
+        Category::BadSettings,
+        Origin::default(),
+        "the directory has no `mesh.hcl`",
+    );
+    Some(missing.with_hint(
+        "write one with `default_intention_policy = \"deny\"` (or \"allow\"); it has no default",
     ))
 }
 
@@ -309,17 +309,11 @@ fn list(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), 
 ///
 /// Several processes may come here at once; a hard link decides which one's domain it is.
 fn trust_domain(directory: &Path, settings: &config::Settings) -> io::Result<TrustDomain> {
-    let parse = |text: &str| TrustDomain::new(text.trim()).map_err(io::Error::other);
-    if !settings.trust_domain.is_empty() {
-        return parse(&settings.trust_domain);
+    if let Some(known) = known_trust_domain(directory, settings)? {
+        return Ok(known);
     }
     let folder = directory.join("ca");
     let kept = folder.join("trust-domain");
-    match fs::read_to_string(&kept) {
-        Ok(text) => return parse(&text),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Err(_) => {}
-    }
     create_private(&folder)?;
     let own = folder.join(format!(".trust-domain-{:016x}", random::draw()));
     let made = format!("{}.consul\n", uuid());
@@ -330,8 +324,40 @@ fn trust_domain(directory: &Path, settings: &config::Settings) -> io::Result<Tru
     fs::remove_file(&own)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => parse(&fs::read_to_string(&kept)?),
+        _ => parse_trust_domain(&fs::read_to_string(&kept)?),
     }
+}
+
+fn parse_trust_domain(text: &str) -> io::Result<TrustDomain> {
+    TrustDomain::new(text.trim()).map_err(io::Error::other)
+}
+
+/// The trust domain as written or kept; `None` before the first use.
+pub(super) fn known_trust_domain(
+    directory: &Path,
+    settings: &config::Settings,
+) -> io::Result<Option<TrustDomain>> {
+    if !settings.trust_domain.is_empty() {
+        return parse_trust_domain(&settings.trust_domain).map(Some);
+    }
+    match fs::read_to_string(directory.join("ca").join("trust-domain")) {
+        Ok(text) => parse_trust_domain(&text).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn no_trust_domain(
+    directory: &Path,
+    settings: &config::Settings,
+    error: &io::Error,
+) -> Diagnostic {
+    let place = directory.join("ca").join("trust-domain");
+    let message = format!(
+        "the trust domain cannot be kept in {}: {error}",
+        place.display()
+    );
+    Diagnostic::error(Category::BadSettings, settings.origin.clone(), message)
 }
 
 #[cfg(unix)]

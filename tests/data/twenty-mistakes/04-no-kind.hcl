@@ -1,0 +1,2 @@
+Name = "blog"
+Protocol = "http"

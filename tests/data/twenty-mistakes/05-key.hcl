@@ -1,0 +1,5 @@
+Kind = "service-splitter"
+Name = "shop"
+Splits = [
+  { Wieght = 100 }
+]

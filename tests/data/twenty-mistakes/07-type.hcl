@@ -1,0 +1,5 @@
+Kind = "service-router"
+Name = "search"
+Routes = [
+  { Destination { NumRetries = "many" } }
+]

@@ -1,0 +1,5 @@
+Kind = "service-router"
+Name = "maps"
+Routes = [
+  { Match { HTTP { PathPrefix = "tiles" } } }
+]

@@ -1,0 +1,5 @@
+Kind = "service-resolver"
+Name = "till"
+LoadBalancer {
+  Policy = "sticky"
+}

@@ -1,0 +1,5 @@
+Kind = "service-intentions"
+Name = "till"
+Sources = [
+  { Name = "cart", Action = "permit" }
+]

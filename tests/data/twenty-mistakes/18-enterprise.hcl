@@ -1,0 +1,6 @@
+Kind = "service-resolver"
+Name = "ads"
+Redirect {
+  Service = "news"
+  Namespace = "media"
+}

@@ -1,0 +1,5 @@
+Kind = "service-router"
+Name = "video"
+Routes = [
+  { Destination { ServiceSubset = "v2" } }
+]
