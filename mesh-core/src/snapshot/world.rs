@@ -303,8 +303,10 @@ impl<'a> Reuse<'a> {
 /// Keys of entries that are new, gone or different. An entry that only moved within its text counts, so that what is
 /// said about it names the right line.
 fn changed_keys(before: &EntrySet, after: &EntrySet) -> BTreeSet<EntryKey> {
-    let same = |one: &Entry, other: &Entry| {
-        one.origin().source() == other.origin().source() && one == other
+    let same = |one: &Entry, other: &Entry| match (one.origin().source(), other.origin().source()) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+        (None, None) => one == other,
+        _ => false,
     };
     let differs = |of: &EntrySet, others: &EntrySet| -> Vec<EntryKey> {
         let entries = of.iter().map(|entry| (entry.key(), entry));
@@ -365,7 +367,12 @@ fn register(
         };
         let specs = check_specs(definition, problems);
         checks.insert(Arc::clone(&id), specs);
-        catalog.insert(Arc::new(instance(definition, id, port, &node)));
+        // Ids were seen to be different, so that nothing is replaced.
+        catalog
+            .services
+            .entry(Arc::clone(&definition.name))
+            .or_default()
+            .push(Arc::new(instance(definition, id, port, &node)));
     }
     (catalog, checks)
 }

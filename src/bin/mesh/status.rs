@@ -303,7 +303,7 @@ const STATUSES: &[(&str, Status)] = &[
     yes("service.kind", "every_selector_has_a_value_of_its_type"),
     yes("service.address", "subsets_take_the_instances_that_filter_and_checks_select"),
     yes("service.port", "subsets_take_the_instances_that_filter_and_checks_select"),
-    yes("service.socket_path", "every_selector_has_a_value_of_its_type"),
+    idle("service.socket_path", "only filters see it: sockets are not dialled"),
     yes("service.tags", "every_vector_is_answered_as_consul_does"),
     yes("service.meta", "subsets_take_the_instances_that_filter_and_checks_select"),
     yes("service.tagged_addresses.*", "another_datacenter_is_dialled_by_its_wan_address"),
