@@ -151,16 +151,3 @@ async fn a_directory_that_vanishes_leaves_the_last_good() {
         .await
         .unwrap();
 }
-
-#[tokio::test]
-async fn reading_the_directory_is_no_edit() {
-    let dir = directory();
-    let (_mesh, seen) = open(dir.path()).await;
-    // Another process, an editor or a backup reads the files again and again.
-    for _ in 0..20 {
-        let _ = fs::read_to_string(dir.path().join("resolver.hcl")).unwrap();
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    fs::write(dir.path().join("resolver.hcl"), resolver("2s")).unwrap();
-    assert_eq!(reports(&seen, 2).await.version, 2);
-}

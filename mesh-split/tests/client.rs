@@ -617,3 +617,64 @@ async fn connect_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Other);
     assert!(error.is_unsent());
 }
+
+/// What a connection looks like whose server refused our certificate after the handshake (TLS 1.3): writing works, and
+/// the first read says so.
+struct LateRefusal;
+
+struct RefusedStream;
+
+impl tokio::io::AsyncRead for RefusedStream {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let mut refusal =
+            ConnectError::timeout(mesh_core::net::Address::new("127.0.0.1", 1), Duration::ZERO);
+        refusal.kind = mesh_core::net::ConnectErrorKind::Handshake;
+        let error = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, refusal);
+        std::task::Poll::Ready(Err(error))
+    }
+}
+
+impl tokio::io::AsyncWrite for RefusedStream {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        data: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::task::Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+impl Connect for LateRefusal {
+    type Io = RefusedStream;
+
+    async fn connect(&self, _: &Destination) -> Result<Connection<RefusedStream>, ConnectError> {
+        Ok(Connection::plain(RefusedStream))
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_refused_after_the_handshake_is_a_failed_handshake_and_nothing_was_sent() {
+    let server = Server::start(Version::Http1).await;
+    let client = EndpointClient::fixed(Pools::new("web", LateRefusal), endpoint(&server));
+    let error = send(&client, get("/")).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Handshake);
+    assert!(error.is_unsent());
+}

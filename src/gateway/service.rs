@@ -407,3 +407,42 @@ impl HttpBody for GatewayBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_and_of_the_destination_reach_an_upstream_port() {
+        for host in [
+            "localhost:6001",
+            "127.0.0.1",
+            "[::1]:6001",
+            "LocalHost",
+            "backend",
+        ] {
+            assert!(is_local(host, "backend"), "{host}");
+        }
+        for host in [
+            "rebound.example:6001",
+            "10.0.0.1",
+            "localhost.example",
+            "",
+            "a b",
+            "other",
+        ] {
+            assert!(!is_local(host, "backend"), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_host_that_was_matched_is_the_one_that_is_served() {
+        let request = Request::builder().uri("http://localhost:8080/x");
+        let mut request = request
+            .header(header::HOST, "admin.internal")
+            .body(())
+            .unwrap();
+        keep_host(&mut request);
+        assert_eq!(request.headers()[header::HOST], "localhost:8080");
+    }
+}

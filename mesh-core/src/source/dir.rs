@@ -105,15 +105,18 @@ impl Mesh {
     }
 }
 
+/// Reading the files is an event as well, and must not lead to reading them again, without end.
+const fn is_reading(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        _ => false,
+    }
+}
+
 fn watch(directory: &Path, events: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading the files is an event as well, and must not lead to reading them again.
-        let reading = |kind: &EventKind| match kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-            EventKind::Access(_) => true,
-            _ => false,
-        };
-        if event.is_ok_and(|event| reading(&event.kind)) {
+        if event.is_ok_and(|event| is_reading(event.kind)) {
             return;
         }
         // A full channel already says that something changed.
@@ -439,6 +442,22 @@ mod tests {
             trust_domain(dir.path(), &written).unwrap().as_str(),
             "mine.consul"
         );
+    }
+
+    #[test]
+    fn reading_is_no_edit_and_closing_after_writing_is_one() {
+        use notify::event::{AccessKind, AccessMode, ModifyKind};
+        for reading in [
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Close(AccessMode::Read),
+            AccessKind::Read,
+        ] {
+            assert!(is_reading(EventKind::Access(reading)), "{reading:?}");
+        }
+        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for edit in [written, EventKind::Modify(ModifyKind::Any), EventKind::Any] {
+            assert!(!is_reading(edit), "{edit:?}");
+        }
     }
 
     #[test]

@@ -175,6 +175,30 @@ mod tests {
     }
 
     #[test]
+    fn te_passes_only_as_trailers_and_a_callers_word_about_itself_never() {
+        let mut request = Request::builder()
+            .header("te", "trailers")
+            .header("te", "gzip")
+            .header("x-forwarded-client-cert", "URI=spiffe://td/admin")
+            .body(())
+            .unwrap();
+        strip(&mut request);
+        assert!(request.headers().is_empty(), "{:?}", request.headers());
+    }
+
+    #[test]
+    fn a_host_that_is_no_authority_is_the_callers_fault() {
+        let mut request = Request::builder()
+            .uri("/x")
+            .header(HOST, "a b")
+            .body(())
+            .unwrap();
+        let endpoint = fixtures::endpoint("b-1", Address::new("10.0.0.1", 80));
+        let error = shape(&mut request, HttpVersion::Http2, &endpoint).unwrap_err();
+        assert_eq!(error.kind().blame(), mesh_core::error::Blame::Caller);
+    }
+
+    #[test]
     fn what_concerns_one_hop_and_every_extension_is_removed() {
         let mut request = Request::builder()
             .header("connection", "close")

@@ -77,6 +77,30 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_leaves_a_level_where_all_were_tried_and_returns_when_no_other_is_up() {
+        let now = Instant::now();
+        let levels = [
+            target("primary", vec![endpoint("a")]),
+            target("spare", vec![endpoint("b")]),
+        ];
+        let id = |tried: &dyn Fn(&Endpoint) -> bool| {
+            pick_level(&levels, now, tried).unwrap().id().to_string()
+        };
+        assert_eq!(id(&|_| false), "primary");
+        assert_eq!(id(&|endpoint| *endpoint.key == *"a"), "spare");
+        assert_eq!(id(&|_| true), "primary");
+    }
+
+    #[test]
+    fn a_level_that_was_not_probed_yet_comes_before_one_that_is_known_to_be_empty() {
+        let unprobed = target("spare", vec![]);
+        unprobed.publish(EndpointSet::new(2, vec![], 1, false));
+        let levels = [target("primary", vec![]), unprobed];
+        let picked = pick_level(&levels, Instant::now(), &|_| false);
+        assert_eq!(&**picked.unwrap().id(), "spare");
+    }
+
+    #[test]
     fn a_thousand_requests_over_two_equal_legs_are_five_hundred_each() {
         let route = fixtures::route(vec![
             fixtures::leg(5_000, target("v1", vec![])),

@@ -142,3 +142,33 @@ fn headers<B>(settings: &Normalization, request: &mut Request<B>) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(uri: &str, hosts: &[&str]) -> Result<Vec<String>, Refused> {
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        let mut request = request.body(()).unwrap();
+        normalize(&Normalization::default(), &mut request)?;
+        let left = request.headers().get_all(HOST).iter();
+        Ok(left.map(|host| host.to_str().unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn one_host_is_judged_and_served() {
+        let cases = [
+            ("/x", &["a"][..], &["a"][..]),
+            ("http://a/x", &["a"], &["a"]),
+            ("http://a/x", &["admin"], &["a"]),
+            ("http://a/x", &[], &[]),
+        ];
+        for (uri, given, expected) in cases {
+            assert_eq!(hosts(uri, given).unwrap(), expected, "{uri} {given:?}");
+        }
+        assert_eq!(hosts("/x", &["a", "admin"]), Err(BAD));
+    }
+}
