@@ -71,6 +71,15 @@ impl Registrar {
             .register_gauge(&Key::from_parts(name, labels), &METADATA)
     }
 
+    /// Whether the limit is reached, which stays so; the attempt to go beyond it is counted. One relaxed load until then.
+    pub(super) fn is_full(&self) -> bool {
+        let full = self.series.load(Ordering::Relaxed) >= self.limit;
+        if full {
+            self.overflow.increment(1);
+        }
+        full
+    }
+
     /// Whether one more label set may be kept.
     pub(super) fn admit(&self) -> bool {
         let admitted = self
@@ -201,10 +210,16 @@ impl Metrics {
         let names = [destination, route, target];
         self.inner
             .clients
-            .find_or_add(names, |names| registrar.admit().then(|| make(names)))
+            .find_or_add(
+                names,
+                || registrar.is_full(),
+                |names| registrar.admit().then(|| make(names)),
+            )
             .or_else(|| {
                 let others = [OTHER; 3];
-                self.inner.clients.find_or_add(others, |n| Some(make(n)))
+                self.inner
+                    .clients
+                    .find_or_add(others, || false, |n| Some(make(n)))
             })
             .unwrap_or_else(|| Arc::new(make([OTHER; 3].map(Arc::from))))
     }
@@ -216,10 +231,14 @@ impl Metrics {
         let make = |source| ServerRequests::new(Arc::clone(registrar), source);
         let servers = &self.inner.servers;
         servers
-            .find_or_add([source, "", ""], |[source, ..]| {
-                registrar.admit().then(|| make(source))
+            .find_or_add(
+                [source, "", ""],
+                || registrar.is_full(),
+                |[source, ..]| registrar.admit().then(|| make(source)),
+            )
+            .or_else(|| {
+                servers.find_or_add([OTHER, "", ""], || false, |[other, ..]| Some(make(other)))
             })
-            .or_else(|| servers.find_or_add([OTHER, "", ""], |[other, ..]| Some(make(other))))
             .unwrap_or_else(|| Arc::new(make(OTHER.into())))
     }
 
@@ -234,10 +253,12 @@ impl Metrics {
             ];
             Some(registrar.counter(names::HANDSHAKES, labels))
         };
-        let _ = self
-            .inner
-            .handshakes
-            .with((side, result), make, |handshakes| handshakes.increment(1));
+        let _ = self.inner.handshakes.with(
+            (side, result),
+            || false,
+            make,
+            |handshakes| handshakes.increment(1),
+        );
     }
 
     /// Counts a verdict of this service's intentions on a request or connection from `source`. `rule` names what
@@ -256,12 +277,18 @@ impl Metrics {
         };
         let verdicts = &self.inner.verdicts;
         let counter = verdicts
-            .find_or_add([source, decision, rule], |[source, _, rule]| {
-                registrar.admit().then(|| make([source, rule]))
-            })
+            .find_or_add(
+                [source, decision, rule],
+                || registrar.is_full(),
+                |[source, _, rule]| registrar.admit().then(|| make([source, rule])),
+            )
             .or_else(|| {
                 let others = [OTHER, decision, OTHER];
-                verdicts.find_or_add(others, |[source, _, rule]| Some(make([source, rule])))
+                verdicts.find_or_add(
+                    others,
+                    || false,
+                    |[source, _, rule]| Some(make([source, rule])),
+                )
             });
         if let Some(counter) = counter {
             counter.increment(1);
@@ -273,6 +300,7 @@ impl Metrics {
         let registrar = &self.inner.registrar;
         let counter = self.inner.ejections.find_or_add(
             [destination, target, ""],
+            || registrar.is_full(),
             |[destination, target, _]| {
                 registrar.admit().then(|| {
                     let labels = vec![

@@ -108,7 +108,12 @@ impl ClientRequests {
         };
         if self
             .attempts
-            .with(outcome, make, |attempts| attempts.increment(1))
+            .with(
+                outcome,
+                || self.registrar.is_full(),
+                make,
+                |attempts| attempts.increment(1),
+            )
             .is_none()
         {
             let labels = with_outcome(&other(&self.labels[..3]), outcome);
@@ -137,7 +142,10 @@ fn record(
             .admit()
             .then(|| by_outcome(registrar, names, labels, outcome))
     };
-    if outcomes.with(outcome, make, count).is_none() {
+    if outcomes
+        .with(outcome, || registrar.is_full(), make, count)
+        .is_none()
+    {
         count(&by_outcome(registrar, names, &other(labels), outcome));
     }
 }

@@ -118,14 +118,19 @@ impl<V> Table<V> {
         self.map.load().get(&names as &dyn Names).cloned()
     }
 
-    /// The entry; made by `make` when it is missing. `None` from `make` leaves it missing.
+    /// The entry; made by `make` when it is missing. `None` from `make` leaves it missing. `full` is asked before the
+    /// lock is taken, so that label sets beyond the limit, which a peer may bring with every request, wait for nobody.
     pub(crate) fn find_or_add(
         &self,
         names: [&str; 3],
+        full: impl FnOnce() -> bool,
         make: impl FnOnce([Arc<str>; 3]) -> Option<V>,
     ) -> Option<Arc<V>> {
         if let Some(found) = self.find(names) {
             return Some(found);
+        }
+        if full() {
+            return None;
         }
         let _writing = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = self.find(names) {
@@ -164,10 +169,11 @@ impl<K, V> Default for Short<K, V> {
 }
 
 impl<K: Copy + PartialEq, V> Short<K, V> {
-    /// Uses the entry without taking a reference count.
+    /// Uses the entry without taking a reference count. `full` as in [`Table::find_or_add`].
     pub(crate) fn with<R>(
         &self,
         key: K,
+        full: impl FnOnce() -> bool,
         make: impl FnOnce() -> Option<V>,
         act: impl FnOnce(&V) -> R,
     ) -> Option<R> {
@@ -176,6 +182,9 @@ impl<K: Copy + PartialEq, V> Short<K, V> {
             return Some(act(found));
         }
         drop(list);
+        if full() {
+            return None;
+        }
         self.add(key, make).map(|made| act(&made))
     }
 
@@ -208,18 +217,38 @@ mod tests {
     #[test]
     fn an_entry_is_made_once_and_found_by_borrowed_names() {
         let table = Table::default();
-        let first = table.find_or_add(["a", "b", "c"], |_| Some(1)).unwrap();
-        let again = table.find_or_add(["a", "b", "c"], |_| Some(2)).unwrap();
+        let first = table
+            .find_or_add(["a", "b", "c"], || false, |_| Some(1))
+            .unwrap();
+        let again = table
+            .find_or_add(["a", "b", "c"], || false, |_| Some(2))
+            .unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         assert!(table.find(["ab", "", "c"]).is_none());
-        assert!(table.find_or_add(["x", "", ""], |_| None).is_none());
+        assert!(
+            table
+                .find_or_add(["x", "", ""], || false, |_| None)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn beyond_the_limit_nobody_waits_for_the_lock() {
+        let (table, short) = (Table::<i32>::default(), Short::<u16, i32>::default());
+        let _held = (table.writer.lock().unwrap(), short.writer.lock().unwrap());
+        assert!(
+            table
+                .find_or_add(["x", "", ""], || true, |_| Some(1))
+                .is_none()
+        );
+        assert!(short.with(200, || true, || Some(1), |v| *v).is_none());
     }
 
     #[test]
     fn a_short_list_makes_each_entry_once() {
         let short = Short::default();
-        assert_eq!(short.with(200, || Some(1), |v| *v), Some(1));
-        assert_eq!(short.with(200, || Some(9), |v| *v), Some(1));
-        assert_eq!(short.with(503, || None, |v: &i32| *v), None);
+        assert_eq!(short.with(200, || false, || Some(1), |v| *v), Some(1));
+        assert_eq!(short.with(200, || false, || Some(9), |v| *v), Some(1));
+        assert_eq!(short.with(503, || false, || None, |v: &i32| *v), None);
     }
 }
