@@ -1,9 +1,12 @@
 //! The host examples, as processes, called over mutual TLS by a service that may and by one that may not.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -47,7 +50,7 @@ struct Host {
 impl Host {
     async fn start(name: &str) -> Self {
         let directory = directory(name);
-        let mut child = Command::new(example(name))
+        let mut child = Command::new(example::binary(name))
             .arg(directory.path())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -74,12 +77,6 @@ impl Host {
         let client = mesh::client(&me);
         (me, client)
     }
-}
-
-/// Cargo builds the examples beside the tests.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("examples").join(name)
 }
 
 async fn get(client: &Client, url: &str) -> (u16, String) {

@@ -6,6 +6,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/example.rs"]
+mod example;
 mod gateway;
 mod harness;
 mod observability;

@@ -17,34 +17,10 @@ wait "$demo"
 kill "$guard"
 "#;
 
-/// The demo's binary, brought up to date first: cargo builds an example that has tests of its own only as a test.
+/// The demo's binary.
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let folder = test.parent().unwrap().parent().unwrap();
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let profile = match folder.file_name().and_then(|name| name.to_str()) {
-                Some("debug") | None => "dev",
-                Some(profile) => profile,
-            };
-            let mut command = Command::new(cargo);
-            command.current_dir(env!("CARGO_MANIFEST_DIR"));
-            command.args([
-                "build",
-                "--quiet",
-                "--example",
-                "birds",
-                "--profile",
-                profile,
-            ]);
-            command.arg("--target-dir").arg(folder.parent().unwrap());
-            assert!(command.status().unwrap().success(), "{command:?}");
-        }
-        let binary = folder.join("examples/birds");
-        assert!(binary.exists(), "{} is missing", binary.display());
-        binary
-    })
+    BINARY.get_or_init(|| crate::example::binary("birds"))
 }
 
 /// What a process printed so far, line by line.
