@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::harness::http::Http;
 use crate::harness::metrics::scrape;
 use crate::harness::process::{self, Process, binary, is_alive, signal};
 use crate::harness::tls::Caller;
@@ -357,7 +358,7 @@ async fn an_interrupt_stops_every_process_within_two_seconds() {
         let demo = setup.start().await;
         // A request that would take longer than that is under way.
         let url = demo.url("/shuffle?delay=30");
-        let slow = tokio::spawn(async move { crate::harness::http::Http::new().get(&url).await });
+        let slow = tokio::spawn(async move { Http::new().get(&url).await });
         eventually(
             "the slow request is with the backend",
             PATIENCE,
@@ -394,7 +395,7 @@ async fn an_interrupt_is_no_failure() {
     let mut child = command.kill_on_drop(true).spawn().unwrap();
     let url = format!("http://127.0.0.1:{}/healthz", setup.ports.gateway);
     eventually("the front door", PATIENCE, async || {
-        crate::harness::http::Http::new().get(&url).await
+        Http::new().get(&url).await
     })
     .await;
     signal(child.id().unwrap(), "INT");
@@ -439,4 +440,54 @@ async fn a_role_whose_port_is_busy_says_so_and_ends() {
         // And why.
         assert!(text.contains("in use"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn p3_an_ordinary_user_without_any_capability_runs_it() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    const NOBODY: u32 = 65_534;
+    let setup = Setup::new();
+    let home = tempfile::tempdir().unwrap();
+    let binary = home.path().join("birds");
+    std::fs::copy(process::binary(), &binary).unwrap();
+    let mut command = tokio::process::Command::new(&binary);
+    command.args(setup.common_args()).kill_on_drop(true);
+    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if root {
+        for path in [home.path(), setup.dir.path(), binary.as_path()] {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut demo = command.current_dir(home.path()).spawn().unwrap();
+    let url = format!("http://localhost:{}/shuffle", setup.ports.gateway);
+    eventually("a bird", PATIENCE, async || {
+        let answer = Http::new().get(&url).await?;
+        so(
+            answer.status == 200 && answer.json()["response"].is_object(),
+            || format!("{answer:?}"),
+        )
+    })
+    .await;
+    let pid = demo.id().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap()
+            .trim()
+    };
+    assert_eq!(
+        u64::from_str_radix(field("CapEff:"), 16).unwrap(),
+        0,
+        "{status}"
+    );
+    assert!(
+        !field("Uid:").split_whitespace().any(|uid| uid == "0"),
+        "{status}"
+    );
+    signal(pid, "INT");
+    assert!(demo.wait().await.unwrap().success());
 }
